@@ -1,0 +1,50 @@
+# Everything that is done to this project by hand. `make help` lists it.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+
+.PHONY: help run test check format-check lint deny sqlx-check sqlx format bench reliability
+
+help: ## list what can be done
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
+
+run: ## run the demo: database, server, simulated call engine; nothing to configure
+	@scripts/ensure compiler postgres
+	@cargo build --locked --workspace --bins
+	@exec $(TARGET)/debug/ringmaster-sim demo --forever
+
+test: ## run all tests, on a temporary PostgreSQL
+	@scripts/ensure compiler postgres
+	@scripts/stage test scripts/test
+
+check: ## format, lints, statements, licences: all that is checked without running anything
+	@scripts/ensure compiler postgres
+	@$(MAKE) --no-print-directory format-check sqlx-check lint deny
+
+format-check:
+	@scripts/stage format cargo fmt --all --check
+
+lint:
+	@scripts/stage lint cargo clippy --workspace --all-targets --locked -- -D warnings
+
+deny:
+	@scripts/stage deny scripts/deny
+
+sqlx-check:
+	@scripts/stage sqlx scripts/sqlx check
+
+sqlx: ## describe the checked statements anew, after a change of SQL or schema
+	@scripts/ensure compiler postgres
+	@scripts/sqlx write
+
+format: ## format the sources
+	@cargo fmt --all
+
+bench: ## measure; nothing yet
+	@echo "bench: nothing is measured yet; the next milestone fills this in"
+
+reliability: ## break things on purpose; nothing yet
+	@echo "reliability: no fault is injected yet; the next milestone fills this in"

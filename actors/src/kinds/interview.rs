@@ -1,0 +1,110 @@
+//! What an interview's intents do: ring the candidate, ask the engine about the call.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use domain::CallId;
+use domain::interview::{DialOrder, Effect, FetchFailure, Interview, InterviewEvent};
+use domain::ports::{BoxFuture, CallEngine, Clock, DialRequest, EngineError};
+use tracing::warn;
+
+use crate::performer::{Found, Performed, Performer, Sent};
+
+/// The engine answers a dial within 30 s and shows it in its list 2 s later; twice that is settled.
+const SETTLING: Duration = Duration::from_secs(64);
+/// How long a dial waits when no engine is configured.
+const OFF_RECHECK: chrono::Duration = chrono::Duration::minutes(5);
+/// How long a dial waits that provably did not leave.
+const NOT_SENT_RECHECK: chrono::Duration = chrono::Duration::seconds(15);
+
+/// Does what interviews owe, at the call engine.
+pub struct InterviewPerformer {
+    engine: Arc<dyn CallEngine>,
+    clock: Arc<dyn Clock>,
+}
+
+impl InterviewPerformer {
+    /// Makes a performer that asks `engine`.
+    pub fn new(engine: Arc<dyn CallEngine>, clock: Arc<dyn Clock>) -> Self {
+        Self { engine, clock }
+    }
+
+    async fn dial(&self, sent: &Sent<Effect>, order: &DialOrder) -> Performed<Interview> {
+        let (intent, attempt) = (sent.id, sent.attempt);
+        let request = DialRequest {
+            intent,
+            phone: order.phone.clone(),
+            candidate_name: order.candidate_name.clone(),
+            role: order.role.clone(),
+            system_prompt: order.system_prompt.clone(),
+            application: order.application,
+            belongs_to: order.belongs_to,
+            not_after: sent.not_after,
+        };
+        let until = |wait: chrono::Duration| self.clock.now() + wait;
+        Performed::Settled(match self.engine.dial(request).await {
+            Ok((call_id, provider)) => {
+                InterviewEvent::DialAnswered { intent, attempt, call_id, provider }
+            }
+            Err(EngineError::Refused { code }) => {
+                InterviewEvent::DialRefused { intent, attempt, code }
+            }
+            Err(EngineError::Off) => {
+                warn!("a dial waits: no call engine is configured");
+                InterviewEvent::DialPostponed { intent, attempt, until: until(OFF_RECHECK) }
+            }
+            Err(EngineError::Throttled { retry_after }) => {
+                InterviewEvent::DialPostponed { intent, attempt, until: until(retry_after) }
+            }
+            Err(EngineError::NotSent) => {
+                InterviewEvent::DialPostponed { intent, attempt, until: until(NOT_SENT_RECHECK) }
+            }
+            Err(failure @ (EngineError::Unsure(_) | EngineError::NotFound)) => {
+                warn!(intent.id = %intent, error = &failure as &dyn std::error::Error, "what became of dial {intent} is open");
+                return Performed::Unsure(InterviewEvent::DialUnsure { intent, attempt });
+            }
+        })
+    }
+
+    async fn fetch(&self, sent: &Sent<Effect>, call_id: CallId) -> Performed<Interview> {
+        let intent = sent.id;
+        Performed::Settled(match self.engine.call(call_id).await {
+            Ok(report) => InterviewEvent::Fetched { intent, report: Box::new(report) },
+            Err(EngineError::NotFound) => {
+                InterviewEvent::FetchFailed { intent, why: FetchFailure::NotFound }
+            }
+            Err(_) => InterviewEvent::FetchFailed { intent, why: FetchFailure::Unreachable },
+        })
+    }
+}
+
+impl Performer<Interview> for InterviewPerformer {
+    fn perform(&self, sent: Sent<Effect>) -> BoxFuture<'_, Performed<Interview>> {
+        Box::pin(async move {
+            match sent.effect.clone() {
+                Effect::Dial(order) => self.dial(&sent, &order).await,
+                Effect::FetchCall { call_id } => self.fetch(&sent, call_id).await,
+            }
+        })
+    }
+
+    fn withheld(&self, sent: &Sent<Effect>, until: DateTime<Utc>) -> InterviewEvent {
+        let (intent, attempt) = (sent.id, sent.attempt);
+        match sent.effect {
+            Effect::Dial(_) => InterviewEvent::DialPostponed { intent, attempt, until },
+            Effect::FetchCall { .. } => {
+                InterviewEvent::FetchFailed { intent, why: FetchFailure::Unreachable }
+            }
+        }
+    }
+
+    /// The engine takes our key, so an open dial is sent again with it; nothing is ever looked up.
+    fn look_up(&self, _: Sent<Effect>) -> BoxFuture<'_, Found<Interview>> {
+        Box::pin(async { Found::Unsure })
+    }
+
+    fn settling(&self) -> Duration {
+        SETTLING
+    }
+}

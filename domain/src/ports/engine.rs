@@ -1,0 +1,149 @@
+//! The call engine: places calls, tells about them, scores transcripts.
+
+use chrono::{DateTime, Duration, Utc};
+
+use super::BoxFuture;
+use crate::ids::{EntityId, IntentId};
+use crate::interview::CallReport;
+use crate::screening::CandidateInfo;
+use crate::value::{CallId, CostUsd, Phone, Provider};
+
+/// Why the engine did not do as it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// No engine is configured: nothing was sent.
+    #[error("the call engine is switched off")]
+    Off,
+    /// It has no room now: nothing was done.
+    #[error("the call engine is at its limit")]
+    Throttled {
+        /// How long it asked us to wait.
+        retry_after: Duration,
+    },
+    /// It refused for good: nothing was done.
+    #[error("the call engine refused: {code}")]
+    Refused {
+        /// The engine's code.
+        code: String,
+    },
+    /// The request never left, or its time was over: nothing was done.
+    #[error("the request was not sent")]
+    NotSent,
+    /// It is not known whether it was done.
+    #[error("the call engine did not answer as agreed")]
+    Unsure(#[source] anyhow::Error),
+    /// It knows no such call.
+    #[error("the call engine knows no such call")]
+    NotFound,
+}
+
+/// A call to be placed.
+#[derive(Clone, Debug)]
+pub struct DialRequest {
+    /// Our intent: idempotency key and metadata at once.
+    pub intent: IntentId,
+    /// Whom to ring.
+    pub phone: Phone,
+    /// Their name.
+    pub candidate_name: String,
+    /// The job's title.
+    pub role: String,
+    /// What the agent is told.
+    pub system_prompt: String,
+    /// The application the call is for.
+    pub application: EntityId,
+    /// The HR user whose call it is.
+    pub belongs_to: Option<uuid::Uuid>,
+    /// No request leaves after this instant.
+    pub not_after: DateTime<Utc>,
+}
+
+/// One row of the engine's list of calls.
+#[derive(Clone, Debug)]
+pub struct EngineListing {
+    /// The call.
+    pub call_id: CallId,
+    /// Its status.
+    pub status: crate::interview::CallStatus,
+}
+
+/// Places calls and tells about them.
+pub trait CallEngine: Send + Sync {
+    /// Whether an engine is configured.
+    fn is_on(&self) -> bool;
+    /// Places a call, once; answers its id and who carries it.
+    fn dial(
+        &self,
+        request: DialRequest,
+    ) -> BoxFuture<'_, Result<(CallId, Option<Provider>), EngineError>>;
+    /// Returns what the engine knows about one call.
+    fn call(&self, id: CallId) -> BoxFuture<'_, Result<CallReport, EngineError>>;
+    /// Returns the newest calls, at most 100.
+    fn calls(&self) -> BoxFuture<'_, Result<Vec<EngineListing>, EngineError>>;
+}
+
+/// A transcript to be scored.
+#[derive(Clone, Debug)]
+pub struct AnalysisRequest {
+    /// The call.
+    pub call_id: CallId,
+    /// The application.
+    pub application: EntityId,
+    /// The job's title.
+    pub job_title: String,
+    /// The job's description.
+    pub job_description: String,
+    /// What was said.
+    pub transcript: String,
+}
+
+/// What the analyzer made of a transcript.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Analysis {
+    /// 0 to 100.
+    pub communication: f64,
+    /// 0 to 100.
+    pub technical: f64,
+    /// 0 to 100.
+    pub overall: f64,
+    /// What the candidate said about themselves.
+    pub candidate: CandidateInfo,
+    /// What the analysis cost.
+    pub cost: Option<CostUsd>,
+}
+
+/// Scores transcripts.
+pub trait Analyzer: Send + Sync {
+    /// Scores a transcript.
+    fn analyze(&self, request: AnalysisRequest) -> BoxFuture<'_, Result<Analysis, EngineError>>;
+}
+
+/// Bytes that are no evidence: no JSON object, or none with a usable call id.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{why}")]
+pub struct Unusable {
+    /// The JSON pointer of what is wrong.
+    pub pointer: &'static str,
+    /// What is wrong.
+    pub why: String,
+}
+
+/// A webhook's body, read as far as it can be.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Evidence {
+    /// What it says.
+    pub report: CallReport,
+    /// The sender's name for the event, the same on every delivery of it.
+    pub event_id: Option<String>,
+    /// What of it could not be used.
+    pub remarks: Option<String>,
+}
+
+/// Reads what the engine says about a call, in its own format.
+pub trait EvidenceReader: Send + Sync {
+    /// Reads a body; what does not parse is dropped and named in the remarks.
+    ///
+    /// # Errors
+    /// [`Unusable`] when it is no JSON object with a usable call id.
+    fn read(&self, body: &[u8]) -> Result<Evidence, Unusable>;
+}

@@ -1,0 +1,39 @@
+//! The ports: what the core asks of the store, the providers and the clock.
+
+mod engine;
+mod journal;
+mod queries;
+mod store;
+
+use std::future::Future;
+use std::pin::Pin;
+
+use chrono::{DateTime, Utc};
+
+pub use engine::{
+    Analysis, AnalysisRequest, Analyzer, CallEngine, DialRequest, EngineError, EngineListing,
+    Evidence, EvidenceReader, Unusable,
+};
+pub use journal::{
+    Decided, FactRecord, FactSink, IntentRow, IntentStep, Journal, JournalError, LedgerAnswer,
+    SignalRow, State, Step, Verdict, VerdictName, Wake,
+};
+pub use queries::{
+    ApplicationImport, Applications, ImportReport, InterviewDetail, InterviewFilter, InterviewPage,
+    InterviewQueries, InterviewStats, InterviewSummary, JobPostImport, PageRequest, Scope,
+    ScreeningPage, ScreeningQueries, ScreeningSummary, StatusCount, Transcripts, TurnView,
+};
+pub use store::{
+    Checkpoint, Checkpoints, DialScope, DialStop, Dialing, DueIntent, DueWake, Facts, Inbox,
+    InboxRow, Intents, Loaded, NewInboxRow, OpenIntent, Parking, Quarantine, QuarantinedEntity,
+    Repository, Resolution, Resolver, Store, StoreError, StoredFact, Timers, Whose,
+};
+
+/// A future on the heap, so that a port can be a trait object.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// The only source of the time.
+pub trait Clock: Send + Sync {
+    /// Returns the instant now.
+    fn now(&self) -> DateTime<Utc>;
+}

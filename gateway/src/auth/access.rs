@@ -1,0 +1,141 @@
+//! Who a route lets in; declared with the route, enforced before its handler.
+
+use axum::extract::{Request, State};
+use axum::http::HeaderMap;
+use axum::http::header::AUTHORIZATION;
+use axum::middleware::Next;
+use axum::response::Response;
+use metrics::counter;
+use tracing::warn;
+
+use super::secret::check;
+use super::{Principal, Role, ServiceCaller, TokenError};
+use crate::error::ApiError;
+use crate::problem::Code;
+use crate::state::AppState;
+
+/// Who a route lets in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Everybody.
+    Open,
+    /// Everybody as far as the door; the handler itself asks who it is, as the first frame of a
+    /// WebSocket may say.
+    InBand,
+    /// Every person with a valid token.
+    AnyRole,
+    /// People with one of these roles.
+    Roles(&'static [Role]),
+    /// Our own services.
+    Service,
+    /// The sender of a webhook.
+    Webhook(WebhookSource),
+}
+
+/// Who sends webhooks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WebhookSource {
+    /// The call engine; its secret travels in `x-webhook-secret`.
+    MrHire,
+}
+
+impl WebhookSource {
+    /// Returns the label under which it is counted.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::MrHire => "mr_hire",
+        }
+    }
+
+    const fn header(self) -> &'static str {
+        match self {
+            Self::MrHire => "x-webhook-secret",
+        }
+    }
+}
+
+/// The layer of one route: lets the request through, with its principal, or answers why not.
+pub(crate) async fn admit(
+    State((app, access)): State<(AppState, Access)>,
+    mut request: Request,
+    next: Next,
+) -> Result<Response, ApiError> {
+    match access {
+        Access::Open | Access::InBand => {}
+        Access::AnyRole => {
+            let principal = person(&app, request.headers())?;
+            request.extensions_mut().insert(principal);
+        }
+        Access::Roles(roles) => {
+            let principal = person(&app, request.headers())?;
+            if !roles.contains(&principal.role) {
+                return Err(forbidden(principal.role));
+            }
+            request.extensions_mut().insert(principal);
+        }
+        Access::Service => {
+            let caller = service(&app, request.headers())?;
+            request.extensions_mut().insert(caller);
+        }
+        Access::Webhook(source) => webhook(&app, source, request.headers())?,
+    }
+    Ok(next.run(request).await)
+}
+
+fn person(app: &AppState, headers: &HeaderMap) -> Result<Principal, ApiError> {
+    let keys = app.keys.jwt.as_ref().ok_or_else(|| ApiError::new(Code::AuthNotConfigured))?;
+    let token = bearer(headers).ok_or_else(|| ApiError::new(Code::Unauthenticated))?;
+    keys.verify(token, app.clock.now()).map_err(ApiError::from)
+}
+
+fn service(app: &AppState, headers: &HeaderMap) -> Result<ServiceCaller, ApiError> {
+    let secret = app.keys.service.as_ref();
+    let secret = secret.ok_or_else(|| ApiError::new(Code::AuthNotConfigured))?;
+    let token = bearer(headers).ok_or_else(|| ApiError::new(Code::Unauthenticated))?;
+    if !secret.matches(token.as_bytes()) {
+        return Err(ApiError::new(Code::InvalidToken));
+    }
+    Ok(ServiceCaller)
+}
+
+fn webhook(app: &AppState, source: WebhookSource, headers: &HeaderMap) -> Result<(), ApiError> {
+    let configured = match source {
+        WebhookSource::MrHire => app.keys.mr_hire_webhook.as_ref(),
+    };
+    let presented = headers.get(source.header()).map(|value| value.as_bytes());
+    check(configured, presented).map_err(|rejection| {
+        let (source, reason) = (source.as_str(), rejection.reason());
+        counter!("ringmaster_webhook_rejected_total", "source" => source, "reason" => reason)
+            .increment(1);
+        warn!(source, reason, "webhook of {source} refused: {rejection}");
+        ApiError::new(Code::WebhookUnauthorized)
+    })
+}
+
+/// Returns the bearer token; two `Authorization` headers count as none, since two readers might
+/// each believe another one.
+pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let mut values = headers.get_all(AUTHORIZATION).into_iter();
+    let (Some(value), None) = (values.next(), values.next()) else {
+        return None;
+    };
+    let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
+    let token = token.trim();
+    (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
+}
+
+fn forbidden(role: Role) -> ApiError {
+    ApiError::new(Code::Forbidden).detail(format!("the role {role} may not do this"))
+}
+
+impl From<TokenError> for ApiError {
+    fn from(error: TokenError) -> Self {
+        let code = match &error {
+            TokenError::Expired => Code::TokenExpired,
+            TokenError::TooEarly | TokenError::Claims(_) | TokenError::Untrusted(_) => {
+                Code::InvalidToken
+            }
+        };
+        Self::new(code).detail(error.to_string()).because(error)
+    }
+}

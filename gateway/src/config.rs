@@ -1,0 +1,355 @@
+//! The command line and the one [`Config`]: read from flags and the environment, validated before
+//! anything starts, passed down.
+
+mod command;
+mod names;
+mod notice;
+mod secrets;
+mod settings;
+mod values;
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+use clap::Parser;
+use secrecy::{ExposeSecret, SecretString};
+
+pub use command::{Command, DialingArgs, DialingVerb, HealthcheckArgs, TokenArgs};
+pub use notice::Notice;
+pub use settings::Settings;
+pub use values::{
+    EngineUrl, InvalidClock, InvalidFilter, InvalidTtl, InvalidUrl, LogFilter, LogFormat,
+    ServerUrl, SimulatedClock,
+};
+
+use secrets::Given;
+
+use crate::auth::Keys;
+use crate::readiness::Report;
+
+/// The port when nothing is said.
+const PORT_DEFAULT: u16 = 8080;
+
+/// Supervises AI phone calls: one actor per call, fed by webhooks, checkpointed to PostgreSQL.
+#[derive(Debug, Parser)]
+#[command(name = "ringmaster", version, about)]
+pub struct Cli {
+    /// What to do; `serve` when nothing is said.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// How to do it.
+    #[command(flatten)]
+    pub settings: Settings,
+}
+
+/// Why the configuration cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// An environment variable carries our prefix and is none of ours.
+    #[error("no such setting: {name}{hint}")]
+    UnknownName {
+        /// The variable.
+        name: String,
+        /// What was perhaps meant.
+        hint: String,
+    },
+    /// A secret is given twice.
+    #[error("{name} and {name}_FILE are both set; which one counts?")]
+    GivenTwice {
+        /// The variable.
+        name: &'static str,
+    },
+    /// A secret's file cannot be read.
+    #[error("cannot read the file that {name}_FILE names")]
+    SecretFile {
+        /// The variable.
+        name: &'static str,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// No PostgreSQL URL.
+    #[error("DATABASE_URL must begin with postgres:// or postgresql://")]
+    DatabaseUrl,
+    /// Calls would be placed by a clock that is not the callee's.
+    #[error(
+        "a simulated clock needs an engine on this machine: a real person could be rung at night"
+    )]
+    SimulatedClockOutside,
+    /// Anybody could reach the server, and nobody could be recognised.
+    #[error(
+        "refusing to listen on {address} without JWT_SECRET: set it, or listen on 127.0.0.1 only"
+    )]
+    PublicWithoutAuth {
+        /// The address asked for.
+        address: SocketAddr,
+    },
+}
+
+/// The settings of one process.
+#[derive(Clone, Debug)]
+pub struct Config {
+    listen: SocketAddr,
+    /// The database; the embedded one when absent.
+    pub database_url: Option<SecretString>,
+    /// Where the embedded database and the lock live.
+    pub home: PathBuf,
+    /// The folder of PostgreSQL's programs; looked for when absent.
+    pub pg_bin: Option<PathBuf>,
+    /// Where the call engine is, if it is on.
+    pub engine: EngineUrl,
+    /// What the engine's webhooks are recognised by.
+    pub webhook_secret: Option<SecretString>,
+    /// What our own services are recognised by, and we by the engine.
+    pub service_token: Option<SecretString>,
+    /// What people's tokens are signed with.
+    pub jwt_secret: Option<SecretString>,
+    /// Whether `serve` may migrate a database that is not the embedded one.
+    pub migrate: bool,
+    /// The time of a simulated world; real time when absent.
+    pub simulated_clock: Option<SimulatedClock>,
+    /// What is logged.
+    pub log: LogFilter,
+    /// How it is logged.
+    pub log_format: LogFormat,
+    redis_named: bool,
+}
+
+impl Cli {
+    /// Reads the command line and the environment; ends the process with a usage message when they
+    /// cannot be parsed.
+    ///
+    /// # Errors
+    /// [`ConfigError`] when they can be parsed and make no sense.
+    pub fn load() -> Result<(Command, Config), ConfigError> {
+        Self::parse().check()
+    }
+
+    /// Validates what was parsed.
+    ///
+    /// # Errors
+    /// [`ConfigError`] as [`Self::load`].
+    pub fn check(self) -> Result<(Command, Config), ConfigError> {
+        names::refuse_unknown(std::env::vars_os().map(|(name, _)| name))?;
+        let config = Config::new(self.settings)?;
+        Ok((self.command.unwrap_or(Command::Serve), config))
+    }
+}
+
+impl Config {
+    /// Validates `settings` as a whole; reads the files that hold secrets.
+    ///
+    /// # Errors
+    /// [`ConfigError`] when a secret cannot be had or values do not fit each other.
+    pub fn new(settings: Settings) -> Result<Self, ConfigError> {
+        let local = (Ipv4Addr::LOCALHOST, settings.port.unwrap_or(PORT_DEFAULT));
+        let database_url = Given {
+            name: "DATABASE_URL",
+            value: settings.database_url,
+            file: settings.database_url_file,
+        };
+        let webhook_secret = Given {
+            name: "MR_HIRE_WEBHOOK_SECRET",
+            value: settings.webhook_secret,
+            file: settings.webhook_secret_file,
+        };
+        let service_token = Given {
+            name: "INTERNAL_SERVICE_TOKEN",
+            value: settings.service_token,
+            file: settings.service_token_file,
+        };
+        let jwt_secret = Given {
+            name: "JWT_SECRET",
+            value: settings.jwt_secret,
+            file: settings.jwt_secret_file,
+        };
+        if settings.simulated_clock.is_some() && !settings.engine.is_local() {
+            return Err(ConfigError::SimulatedClockOutside);
+        }
+        Ok(Self {
+            listen: settings.listen.unwrap_or_else(|| local.into()),
+            database_url: database_url.read()?.map(postgres_url).transpose()?,
+            home: settings.home,
+            pg_bin: settings.pg_bin,
+            engine: settings.engine,
+            webhook_secret: webhook_secret.read()?,
+            service_token: service_token.read()?,
+            jwt_secret: jwt_secret.read()?,
+            migrate: settings.migrate,
+            simulated_clock: settings.simulated_clock,
+            log: settings.log,
+            log_format: settings.log_format.unwrap_or_else(LogFormat::of_terminal),
+            redis_named: settings.redis_host.is_some() || settings.redis_port.is_some(),
+        })
+    }
+
+    /// Returns where to listen.
+    ///
+    /// # Errors
+    /// [`ConfigError::PublicWithoutAuth`]: there is no other way to the address than by this check.
+    pub fn listen(&self) -> Result<SocketAddr, ConfigError> {
+        if !self.listen.ip().to_canonical().is_loopback() && self.jwt_secret.is_none() {
+            return Err(ConfigError::PublicWithoutAuth { address: self.listen });
+        }
+        Ok(self.listen)
+    }
+
+    /// Returns where a client on this machine finds the server.
+    pub fn local_url(&self) -> ServerUrl {
+        ServerUrl::of_listener(self.listen)
+    }
+
+    /// Returns what callers are recognised by.
+    pub fn keys(&self) -> Keys {
+        Keys::new(
+            self.jwt_secret.as_ref(),
+            self.service_token.as_ref(),
+            self.webhook_secret.as_ref(),
+        )
+    }
+
+    /// Returns what whoever starts the server should be told.
+    pub fn notices(&self) -> Vec<Notice> {
+        notice::of(self)
+    }
+
+    /// Returns the same as a check for `/readyz?verbose`.
+    pub fn report(&self) -> Report {
+        notice::report(&self.notices())
+    }
+}
+
+fn postgres_url(url: SecretString) -> Result<SecretString, ConfigError> {
+    let text = url.expose_secret();
+    if text.starts_with("postgres://") || text.starts_with("postgresql://") {
+        return Ok(url);
+    }
+    Err(ConfigError::DatabaseUrl)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    fn config(arguments: &[&str]) -> Result<Config, ConfigError> {
+        let cli = Cli::try_parse_from([&["ringmaster"], arguments].concat()).unwrap();
+        Config::new(cli.settings)
+    }
+
+    #[test]
+    fn command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_setting_has_a_flag_a_name_and_a_doc() {
+        for argument in Cli::command().get_arguments().filter(|a| a.get_id() != "help") {
+            if argument.get_id() == "version" {
+                continue;
+            }
+            let id = argument.get_id();
+            assert!(argument.get_long().is_some(), "{id} has no flag");
+            assert!(argument.get_env().is_some(), "{id} has no name");
+            assert!(argument.get_help().is_some(), "{id} has no doc");
+            assert!(argument.is_global_set(), "{id} is not understood after a command");
+        }
+    }
+
+    #[test]
+    fn port_counts_only_without_an_address() {
+        let listen = |arguments: &[&str]| config(arguments).unwrap().listen.to_string();
+        assert_eq!(listen(&[]), "127.0.0.1:8080");
+        assert_eq!(listen(&["--port", "9000"]), "127.0.0.1:9000");
+        assert_eq!(listen(&["--port", "9000", "--listen", "[::1]:7000"]), "[::1]:7000");
+        assert_eq!(listen(&["serve", "--port", "9000"]), "127.0.0.1:9000");
+    }
+
+    #[test]
+    fn public_address_needs_a_key() {
+        let open = config(&["--listen", "0.0.0.0:80"]).unwrap();
+        assert!(matches!(open.listen(), Err(ConfigError::PublicWithoutAuth { .. })));
+        let empty = config(&["--listen", "0.0.0.0:80", "--jwt-secret", ""]).unwrap();
+        assert!(empty.listen().is_err());
+        let keyed = config(&["--listen", "0.0.0.0:80", "--jwt-secret", "k"]).unwrap();
+        assert!(keyed.listen().is_ok());
+        assert!(config(&["--listen", "127.9.9.9:80"]).unwrap().listen().is_ok());
+        assert!(config(&["--listen", "[::]:80"]).unwrap().listen().is_err());
+    }
+
+    #[test]
+    fn simulated_time_never_meets_a_real_engine() {
+        let clock = "2026-11-20T10:00:00Z,2026-11-21T04:30:00Z,60";
+        let with = |engine: &str| config(&["--simulated-clock", clock, "--engine-url", engine]);
+        for local in ["http://127.0.0.1:9/mr-hire", "http://localhost", "http://[::1]:8001", ""] {
+            assert!(with(local).is_ok(), "{local}");
+        }
+        for outside in ["https://engine.example", "http://localhost.example:80", "http://10.0.0.1"]
+        {
+            assert!(matches!(with(outside), Err(ConfigError::SimulatedClockOutside)), "{outside}");
+        }
+    }
+
+    #[test]
+    fn commands_are_read_and_serve_is_the_default() {
+        let id = uuid::Uuid::from_u128(7);
+        let id_text = id.to_string();
+        let line =
+            ["ringmaster", "token", "--role", "EXTERNAL_HR", "--sub", &id_text, "--ttl", "2d"];
+        let Some(Command::Token(token)) = Cli::try_parse_from(line).unwrap().command else {
+            panic!("another command");
+        };
+        assert_eq!((token.role, token.sub), (crate::auth::Role::ExternalHr, id));
+        assert_eq!((token.ttl, token.tenant), (chrono::Duration::days(2), None));
+        assert!(Cli::try_parse_from(["ringmaster"]).unwrap().command.is_none());
+        assert!(Cli::try_parse_from(["ringmaster", "dialing", "pause"]).is_err());
+        let line = ["ringmaster", "dialing", "stop", "--server", "http://a", "--jwt-secret", "k"];
+        assert!(matches!(
+            Cli::try_parse_from(line).unwrap().command,
+            Some(Command::Dialing(DialingArgs { verb: DialingVerb::Stop, .. }))
+        ));
+    }
+
+    #[test]
+    fn engine_is_on_by_default_and_off_when_empty() {
+        let engine = |arguments: &[&str]| config(arguments).unwrap().engine;
+        assert_eq!(engine(&[]).as_str(), Some("http://localhost:8001"));
+        assert_eq!(engine(&["--engine-url", ""]), EngineUrl::Off);
+    }
+
+    #[test]
+    fn secret_comes_from_a_file_but_not_from_two_places() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("secret");
+        std::fs::write(&path, "hunter2\n").unwrap();
+        let path = path.to_str().unwrap();
+        let read = config(&["--jwt-secret-file", path]).unwrap();
+        assert_eq!(read.jwt_secret.unwrap().expose_secret(), "hunter2");
+        let twice = config(&["--jwt-secret-file", path, "--jwt-secret", "x"]);
+        assert!(matches!(twice, Err(ConfigError::GivenTwice { name: "JWT_SECRET" })));
+        let absent = config(&["--jwt-secret-file", "/nowhere/at/all"]);
+        assert!(matches!(absent, Err(ConfigError::SecretFile { .. })));
+    }
+
+    #[test]
+    fn no_secret_is_printed() {
+        let config = config(&[
+            "--jwt-secret",
+            "hunter2",
+            "--webhook-secret",
+            "hunter2",
+            "--service-token",
+            "hunter2",
+            "--database-url",
+            "postgres://u:hunter2@h/d",
+        ]);
+        let printed = format!("{:?}", config.unwrap());
+        assert!(!printed.contains("hunter2"), "{printed}");
+        assert!(matches!(
+            Cli::try_parse_from(["ringmaster", "--database-url", "mysql://hunter2"])
+                .map(|cli| Config::new(cli.settings).map(drop)),
+            Ok(Err(ConfigError::DatabaseUrl))
+        ));
+    }
+}

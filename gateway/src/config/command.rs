@@ -1,0 +1,77 @@
+//! The commands.
+
+use clap::{Args, Subcommand};
+use domain::TenantId;
+use secrecy::SecretString;
+use uuid::Uuid;
+
+use super::values::{ServerUrl, secret, tenant, ttl};
+use crate::auth::Role;
+
+/// What to do.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Command {
+    /// Run the server.
+    Serve,
+    /// Write a bearer token, signed with JWT_SECRET.
+    Token(TokenArgs),
+    /// Bring the database to this version's schema.
+    Migrate,
+    /// Stop all dialling, resume it, or tell which it is.
+    Dialing(DialingArgs),
+    /// Ask a running server whether it is ready; for container probes.
+    Healthcheck(HealthcheckArgs),
+}
+
+/// What the token says.
+#[derive(Clone, Debug, Args)]
+pub struct TokenArgs {
+    /// What its holder may do.
+    #[arg(long, value_enum)]
+    pub role: Role,
+    /// Its holder's id.
+    #[arg(long, value_name = "UUID")]
+    pub sub: Uuid,
+    /// How long it is good for: 90s, 15m, 8h, 30d.
+    #[arg(long, value_parser = ttl, default_value = "8h")]
+    pub ttl: chrono::Duration,
+    /// Whose data its holder sees; the default tenant when absent.
+    #[arg(long, value_name = "UUID", value_parser = tenant)]
+    pub tenant: Option<TenantId>,
+}
+
+/// The red button.
+#[derive(Clone, Debug, Args)]
+pub struct DialingArgs {
+    /// What to do with it.
+    #[arg(value_enum)]
+    pub verb: DialingVerb,
+    /// Why, for those who ask later.
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
+    /// Which server [default: the one that these settings would start].
+    #[arg(long, env = "RINGMASTER_SERVER", value_name = "URL")]
+    pub server: Option<ServerUrl>,
+    /// Bearer token to show there.
+    #[arg(long, env = "RINGMASTER_TOKEN", hide_env_values = true, value_parser = secret)]
+    pub token: Option<SecretString>,
+}
+
+/// What to do with the red button.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum DialingVerb {
+    /// No dial begins after the answer.
+    Stop,
+    /// Dials may begin again.
+    Resume,
+    /// Tell whether it is pressed.
+    Status,
+}
+
+/// Whom to ask.
+#[derive(Clone, Debug, Args)]
+pub struct HealthcheckArgs {
+    /// Which server [default: the one that these settings would start].
+    #[arg(long, env = "RINGMASTER_SERVER", value_name = "URL")]
+    pub server: Option<ServerUrl>,
+}

@@ -1,0 +1,102 @@
+//! Every setting: its flag, its name in the environment, its default and its type.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::Args;
+use clap::builder::BoolishValueParser;
+use secrecy::SecretString;
+
+use super::values::{
+    EngineUrl, LOG_DEFAULT, LogFilter, LogFormat, SimulatedClock, address, secret,
+};
+
+/// The settings as they were given; understood before and after a command.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Settings")]
+pub struct Settings {
+    /// Address and port to listen on [default: 127.0.0.1:8080].
+    #[arg(long, global = true, env = "RINGMASTER_LISTEN", value_name = "ADDRESS:PORT")]
+    #[arg(value_parser = address)]
+    pub listen: Option<SocketAddr>,
+
+    /// Port to listen on; counts only where no --listen is given.
+    #[arg(long, global = true, env = "PORT")]
+    pub port: Option<u16>,
+
+    /// PostgreSQL to use, as a postgres:// URL; without it an own one is run below --home.
+    #[arg(long, global = true, env = "DATABASE_URL", hide_env_values = true, value_name = "URL")]
+    #[arg(value_parser = secret)]
+    pub database_url: Option<SecretString>,
+
+    /// File that holds the database's URL.
+    #[arg(long, global = true, env = "DATABASE_URL_FILE", value_name = "FILE")]
+    pub database_url_file: Option<PathBuf>,
+
+    /// Folder of the embedded database.
+    #[arg(long, global = true, env = "RINGMASTER_HOME", value_name = "FOLDER")]
+    #[arg(default_value = ".ringmaster")]
+    pub home: PathBuf,
+
+    /// Folder of PostgreSQL's programs (initdb, postgres); looked for when absent.
+    #[arg(long, global = true, env = "RINGMASTER_PG_BIN", value_name = "FOLDER")]
+    pub pg_bin: Option<PathBuf>,
+
+    /// Where the call engine is; set but empty switches it off.
+    #[arg(long = "engine-url", global = true, env = "MR_HIRE_BACKEND_URL", value_name = "URL")]
+    #[arg(default_value = "http://localhost:8001")]
+    pub engine: EngineUrl,
+
+    /// What the engine's webhooks carry in x-webhook-secret; without it all of them are refused.
+    #[arg(long, global = true, env = "MR_HIRE_WEBHOOK_SECRET", hide_env_values = true)]
+    #[arg(value_name = "SECRET", value_parser = secret)]
+    pub webhook_secret: Option<SecretString>,
+
+    /// File that holds the webhook secret.
+    #[arg(long, global = true, env = "MR_HIRE_WEBHOOK_SECRET_FILE", value_name = "FILE")]
+    pub webhook_secret_file: Option<PathBuf>,
+
+    /// Bearer token between our own services.
+    #[arg(long, global = true, env = "INTERNAL_SERVICE_TOKEN", hide_env_values = true)]
+    #[arg(value_name = "TOKEN", value_parser = secret)]
+    pub service_token: Option<SecretString>,
+
+    /// File that holds the token between our own services.
+    #[arg(long, global = true, env = "INTERNAL_SERVICE_TOKEN_FILE", value_name = "FILE")]
+    pub service_token_file: Option<PathBuf>,
+
+    /// Key of people's bearer tokens (HS256); without it every route that needs one answers 401.
+    #[arg(long, global = true, env = "JWT_SECRET", hide_env_values = true)]
+    #[arg(value_name = "SECRET", value_parser = secret)]
+    pub jwt_secret: Option<SecretString>,
+
+    /// File that holds the key of people's bearer tokens.
+    #[arg(long, global = true, env = "JWT_SECRET_FILE", value_name = "FILE")]
+    pub jwt_secret_file: Option<PathBuf>,
+
+    /// Let serve migrate the database that --database-url names.
+    #[arg(long, global = true, env = "RINGMASTER_MIGRATE")]
+    #[arg(value_parser = BoolishValueParser::new())]
+    pub migrate: bool,
+
+    /// Time of a simulated world, as REAL,SIMULATED,SPEED; only with an engine on this machine.
+    #[arg(long, global = true, env = "RINGMASTER_SIMULATED_CLOCK", value_name = "CLOCK")]
+    #[arg(hide = true)]
+    pub simulated_clock: Option<SimulatedClock>,
+
+    /// What is logged, as a tracing filter.
+    #[arg(long, global = true, env = "RUST_LOG", value_name = "FILTER", default_value = LOG_DEFAULT)]
+    pub log: LogFilter,
+
+    /// How it is logged [default: pretty on a terminal, else json].
+    #[arg(long, global = true, env = "RINGMASTER_LOG_FORMAT", value_enum, value_name = "FORMAT")]
+    pub log_format: Option<LogFormat>,
+
+    /// Accepted from older installations; nothing here uses Redis.
+    #[arg(long, global = true, env = "REDIS_HOST", value_name = "HOST", hide = true)]
+    pub redis_host: Option<String>,
+
+    /// Accepted from older installations; nothing here uses Redis.
+    #[arg(long, global = true, env = "REDIS_PORT", value_name = "PORT", hide = true)]
+    pub redis_port: Option<String>,
+}

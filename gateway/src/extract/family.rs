@@ -1,0 +1,22 @@
+//! Which of the two families of paths a route belongs to.
+
+/// Decides how strictly a request is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Family {
+    /// Below `/api/v1/`: ours, strict.
+    Native,
+    /// Everything else: inherited, lenient.
+    Seed,
+}
+
+impl Family {
+    /// Returns the family of the route at `path`.
+    pub fn of(path: &str) -> Self {
+        if path.starts_with("/api/v1/") { Self::Native } else { Self::Seed }
+    }
+
+    /// Whether what is not known is refused.
+    pub const fn is_strict(self) -> bool {
+        matches!(self, Self::Native)
+    }
+}

@@ -1,0 +1,23 @@
+//! The parameters of a query.
+
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use serde::de::DeserializeOwned;
+
+use super::shape::{self, Pairs};
+use crate::error::ApiError;
+
+/// The parameters of a query; what does not fit `T` is a 400 with a pointer.
+///
+/// A list takes [`super::Paged`] instead, which knows `page` and `limit` too.
+#[derive(Clone, Copy, Debug)]
+pub struct Query<T>(pub T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        let pairs = Pairs::of(&parts.uri)?;
+        shape::query(&pairs, &[]).map(Self)
+    }
+}

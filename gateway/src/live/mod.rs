@@ -1,0 +1,14 @@
+//! The live feed over WebSockets: topics, snapshots, resumption by number.
+//!
+//! One task renders each committed fact once; every socket filters and flushes in ticks.
+
+mod frames;
+mod hub;
+mod session;
+mod socket;
+mod subscription;
+mod topic;
+
+pub use hub::{LiveHub, LiveServices};
+pub use socket::LiveState;
+pub(crate) use socket::upgrade;

@@ -1,0 +1,104 @@
+//! The binary `ringmaster`: reads the command line, and does what it says.
+
+use std::process::ExitCode;
+
+use chrono::{DateTime, Utc};
+use gateway::auth::{Grant, mint};
+use gateway::client::{Client, ClientError};
+use gateway::config::{Cli, Command, Config, DialingArgs, HealthcheckArgs, TokenArgs};
+use gateway::{output, telemetry, wiring};
+use tracing::{error, info, warn};
+
+/// Said by a wrong command line. Source: the command line rules of the API page.
+const EXIT_USAGE: u8 = 2;
+
+fn main() -> ExitCode {
+    let (command, config) = match Cli::load() {
+        Ok(loaded) => loaded,
+        Err(failure) => return fail(&failure.into(), EXIT_USAGE),
+    };
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(failure) => return fail(&failure.into(), 1),
+    };
+    let code = runtime.block_on(run(command, config));
+    // What a duty is in the middle of comes back by its row; nobody waits for it.
+    runtime.shutdown_background();
+    code
+}
+
+async fn run(command: Command, config: Config) -> ExitCode {
+    let done = match command {
+        Command::Serve => serve(config).await,
+        Command::Migrate => wiring::migrate(config).await,
+        Command::Token(args) => token(&config, &args),
+        Command::Dialing(args) => return dialing(&config, args).await,
+        Command::Healthcheck(args) => return healthcheck(&config, args).await,
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => fail(&failure, 1),
+    }
+}
+
+async fn serve(config: Config) -> anyhow::Result<()> {
+    telemetry::init_logs(config.log.to_filter(), config.log_format)?;
+    for notice in config.notices() {
+        if notice.is_warning() {
+            warn!("{notice}");
+        } else {
+            info!("{notice}");
+        }
+    }
+    let metrics = telemetry::init_metrics()?;
+    let served = wiring::serve(config, metrics).await;
+    if let Err(failure) = &served {
+        error!("the server ends: {failure:#}");
+    }
+    served
+}
+
+fn token(config: &Config, args: &TokenArgs) -> anyhow::Result<()> {
+    let Some(secret) = &config.jwt_secret else {
+        anyhow::bail!("JWT_SECRET is not set: there is nothing to sign a token with");
+    };
+    let grant = Grant { sub: args.sub, role: args.role, tenant: args.tenant, ttl: args.ttl };
+    output::line(&mint(secret, grant, now())?);
+    Ok(())
+}
+
+/// A token is minted without a server, so by this machine's own clock.
+#[expect(clippy::disallowed_methods, reason = "no database is at hand to ask for the time")]
+fn now() -> DateTime<Utc> {
+    Utc::now()
+}
+
+async fn dialing(config: &Config, args: DialingArgs) -> ExitCode {
+    let server = args.server.unwrap_or_else(|| config.local_url());
+    let client = Client::new(server, args.token);
+    answered(client.dialing(args.verb, args.reason.as_deref()).await)
+}
+
+async fn healthcheck(config: &Config, args: HealthcheckArgs) -> ExitCode {
+    let server = args.server.unwrap_or_else(|| config.local_url());
+    answered(Client::new(server, None).health().await)
+}
+
+fn answered(answer: Result<serde_json::Value, ClientError>) -> ExitCode {
+    match answer {
+        Ok(data) => {
+            output::line(&data.to_string());
+            ExitCode::SUCCESS
+        }
+        Err(failure) => {
+            let code = failure.exit_code();
+            fail(&failure.into(), code)
+        }
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "the one place that says why a command failed")]
+fn fail(failure: &anyhow::Error, code: u8) -> ExitCode {
+    eprintln!("ringmaster: {failure:#}");
+    ExitCode::from(code)
+}

@@ -1,0 +1,209 @@
+//! The closed table of what can go wrong: one code, its status, and the page that explains it.
+
+mod pages;
+mod view;
+
+use axum::http::StatusCode;
+use clap::ValueEnum;
+
+pub use pages::Page;
+pub(crate) use view::show;
+
+/// Every failure the API can answer; the name in snake case is the stable `code` on the wire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, ValueEnum)]
+#[value(rename_all = "snake_case")]
+pub enum Code {
+    /// A path, query or body does not fit what the route takes.
+    InvalidRequest,
+    /// The body is not JSON.
+    MalformedJson,
+    /// A request that can ring a phone came without an `Idempotency-Key`.
+    IdempotencyKeyRequired,
+    /// No credentials were sent where some are needed.
+    Unauthenticated,
+    /// A bearer token was sent that cannot be trusted.
+    InvalidToken,
+    /// A bearer token was good once.
+    TokenExpired,
+    /// This server has no key to verify bearer tokens with.
+    AuthNotConfigured,
+    /// A webhook's shared secret is missing, wrong, or not configured here.
+    WebhookUnauthorized,
+    /// The caller is known and may not do this.
+    Forbidden,
+    /// No route has this path.
+    RouteNotFound,
+    /// The path is served, what it names does not exist.
+    NotFound,
+    /// There is no such interview, or not for this caller.
+    InterviewNotFound,
+    /// There is no such supervised entity.
+    EntityNotFound,
+    /// The path exists, with other methods.
+    MethodNotAllowed,
+    /// The thing changed, or is in a state that does not allow this.
+    Conflict,
+    /// The first request with this `Idempotency-Key` is still running.
+    IdempotencyInFlight,
+    /// `If-Match` names another version.
+    VersionMismatch,
+    /// The body is larger than the route takes.
+    BodyTooLarge,
+    /// The body's content type is not JSON.
+    UnsupportedMediaType,
+    /// An `Idempotency-Key` came back with another request.
+    IdempotencyKeyReused,
+    /// The route only speaks WebSocket.
+    UpgradeRequired,
+    /// `If-Match` is required and absent.
+    VersionRequired,
+    /// The caller asked too often.
+    RateLimited,
+    /// A fault of ours.
+    Internal,
+    /// The call engine answered something unusable.
+    EngineFailed,
+    /// No call engine is configured.
+    EngineOff,
+    /// The journal cannot commit at the moment.
+    JournalUnavailable,
+    /// Every place for this kind of work is taken.
+    Overloaded,
+    /// The server is not ready to take work.
+    NotReady,
+    /// The server is on its way out.
+    ShuttingDown,
+    /// The request took longer than any request may.
+    TimedOut,
+}
+
+/// How loud the log is about a failure; only meant for those that are the server's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Loudness {
+    /// Part of normal life: a probe during the start, a switched-off integration.
+    Quiet,
+    /// A person should look.
+    Loud,
+}
+
+impl Code {
+    /// Returns every code there is.
+    pub fn all() -> &'static [Self] {
+        Self::value_variants()
+    }
+
+    /// Finds the code called `name`.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::all().iter().copied().find(|code| code.name() == name)
+    }
+
+    /// Returns the HTTP status.
+    pub const fn status(self) -> StatusCode {
+        self.row().0
+    }
+
+    /// Returns the stable name, as it stands on the wire.
+    pub const fn name(self) -> &'static str {
+        self.row().1
+    }
+
+    /// Returns the page that explains this code.
+    pub const fn page(self) -> Page {
+        pages::page(self)
+    }
+
+    /// Returns after how many seconds asking again makes sense; `None` means that it does not.
+    pub const fn retry_after_s(self) -> Option<u64> {
+        match self {
+            Self::IdempotencyInFlight | Self::RateLimited | Self::Overloaded => Some(1),
+            Self::JournalUnavailable | Self::NotReady | Self::TimedOut => Some(2),
+            Self::ShuttingDown => Some(5),
+            _ => None,
+        }
+    }
+
+    /// Returns how loud the log should be.
+    pub const fn loudness(self) -> Loudness {
+        match self {
+            Self::EngineOff | Self::NotReady | Self::ShuttingDown | Self::Overloaded => {
+                Loudness::Quiet
+            }
+            _ => Loudness::Loud,
+        }
+    }
+
+    /// The table itself; exhaustive, so a new code does not compile without its line.
+    const fn row(self) -> (StatusCode, &'static str) {
+        use StatusCode as S;
+        match self {
+            Self::InvalidRequest => (S::BAD_REQUEST, "invalid_request"),
+            Self::MalformedJson => (S::BAD_REQUEST, "malformed_json"),
+            Self::IdempotencyKeyRequired => (S::BAD_REQUEST, "idempotency_key_required"),
+            Self::Unauthenticated => (S::UNAUTHORIZED, "unauthenticated"),
+            Self::InvalidToken => (S::UNAUTHORIZED, "invalid_token"),
+            Self::TokenExpired => (S::UNAUTHORIZED, "token_expired"),
+            Self::AuthNotConfigured => (S::UNAUTHORIZED, "auth_not_configured"),
+            Self::WebhookUnauthorized => (S::UNAUTHORIZED, "webhook_unauthorized"),
+            Self::Forbidden => (S::FORBIDDEN, "forbidden"),
+            Self::RouteNotFound => (S::NOT_FOUND, "route_not_found"),
+            Self::NotFound => (S::NOT_FOUND, "not_found"),
+            Self::InterviewNotFound => (S::NOT_FOUND, "interview_not_found"),
+            Self::EntityNotFound => (S::NOT_FOUND, "entity_not_found"),
+            Self::MethodNotAllowed => (S::METHOD_NOT_ALLOWED, "method_not_allowed"),
+            Self::Conflict => (S::CONFLICT, "conflict"),
+            Self::IdempotencyInFlight => (S::CONFLICT, "idempotency_in_flight"),
+            Self::VersionMismatch => (S::PRECONDITION_FAILED, "version_mismatch"),
+            Self::BodyTooLarge => (S::PAYLOAD_TOO_LARGE, "body_too_large"),
+            Self::UnsupportedMediaType => (S::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type"),
+            Self::IdempotencyKeyReused => (S::UNPROCESSABLE_ENTITY, "idempotency_key_reused"),
+            Self::UpgradeRequired => (S::UPGRADE_REQUIRED, "upgrade_required"),
+            Self::VersionRequired => (S::PRECONDITION_REQUIRED, "version_required"),
+            Self::RateLimited => (S::TOO_MANY_REQUESTS, "rate_limited"),
+            Self::Internal => (S::INTERNAL_SERVER_ERROR, "internal"),
+            Self::EngineFailed => (S::BAD_GATEWAY, "engine_failed"),
+            Self::EngineOff => (S::SERVICE_UNAVAILABLE, "engine_off"),
+            Self::JournalUnavailable => (S::SERVICE_UNAVAILABLE, "journal_unavailable"),
+            Self::Overloaded => (S::SERVICE_UNAVAILABLE, "overloaded"),
+            Self::NotReady => (S::SERVICE_UNAVAILABLE, "not_ready"),
+            Self::ShuttingDown => (S::SERVICE_UNAVAILABLE, "shutting_down"),
+            Self::TimedOut => (S::SERVICE_UNAVAILABLE, "timed_out"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn every_code_has_a_page_with_words_of_its_own() {
+        let mut seen = HashSet::new();
+        for code in Code::all() {
+            let page = code.page();
+            for text in [page.title, page.meaning, page.cause, page.fix] {
+                assert!(!text.trim().is_empty(), "{} has an empty text", code.name());
+            }
+            assert!(page.meaning.ends_with('.'), "{}: a sentence ends", code.name());
+            assert!(seen.insert(page.meaning), "{}: copied meaning", code.name());
+        }
+    }
+
+    #[test]
+    fn a_code_on_the_wire_is_its_variant_in_snake_case() {
+        for code in Code::all() {
+            let value = code.to_possible_value().unwrap();
+            assert_eq!(value.get_name(), code.name());
+            assert_eq!(Code::named(code.name()), Some(*code));
+        }
+        assert_eq!(Code::named("no_such_code"), None);
+    }
+
+    #[test]
+    fn what_may_be_retried_is_a_conflict_in_flight_or_a_lack_of_room() {
+        for code in Code::all().iter().filter(|code| code.retry_after_s().is_some()) {
+            assert!(matches!(code.status().as_u16(), 409 | 429 | 503), "{}", code.name());
+        }
+    }
+}

@@ -1,0 +1,271 @@
+//! What each code means, where it comes from and what to do about it.
+
+use super::Code;
+
+/// The text behind `/problems/{code}`.
+#[derive(Clone, Copy, Debug)]
+pub struct Page {
+    /// A short human title, the same for every occurrence.
+    pub title: &'static str,
+    /// What the answer says.
+    pub meaning: &'static str,
+    /// What usually leads to it.
+    pub cause: &'static str,
+    /// What the reader can do.
+    pub fix: &'static str,
+}
+
+const fn of(
+    title: &'static str,
+    meaning: &'static str,
+    cause: &'static str,
+    fix: &'static str,
+) -> Page {
+    Page { title, meaning, cause, fix }
+}
+
+pub(super) const fn page(code: Code) -> Page {
+    match code {
+        Code::InvalidRequest
+        | Code::MalformedJson
+        | Code::IdempotencyKeyRequired
+        | Code::BodyTooLarge
+        | Code::UnsupportedMediaType
+        | Code::RouteNotFound
+        | Code::NotFound
+        | Code::InterviewNotFound
+        | Code::EntityNotFound
+        | Code::MethodNotAllowed
+        | Code::UpgradeRequired => about_the_request(code),
+        Code::Unauthenticated
+        | Code::InvalidToken
+        | Code::TokenExpired
+        | Code::AuthNotConfigured
+        | Code::WebhookUnauthorized
+        | Code::Forbidden => about_the_caller(code),
+        Code::Conflict
+        | Code::IdempotencyInFlight
+        | Code::VersionMismatch
+        | Code::IdempotencyKeyReused
+        | Code::VersionRequired
+        | Code::RateLimited => about_the_moment(code),
+        Code::Internal
+        | Code::EngineFailed
+        | Code::EngineOff
+        | Code::JournalUnavailable
+        | Code::Overloaded
+        | Code::NotReady
+        | Code::ShuttingDown
+        | Code::TimedOut => about_the_server(code),
+    }
+}
+
+/// The pages about what was asked.
+const fn about_the_request(code: Code) -> Page {
+    match code {
+        Code::InvalidRequest => of(
+            "Invalid request",
+            "Something in the path, the query or the body does not fit what this route takes.",
+            "A field is missing, has the wrong type, lies out of range, holds a NUL character, or (below /api/v1/) has a name the route does not know.",
+            "Read `errors`: each entry points at one field and says what it must be.",
+        ),
+        Code::MalformedJson => of(
+            "Malformed JSON",
+            "The body could not be read as one JSON document.",
+            "It is cut off, empty, nested too deeply, or not JSON at all.",
+            "Send one complete UTF-8 JSON value; `detail` names the line and column where reading stopped.",
+        ),
+        Code::IdempotencyKeyRequired => of(
+            "Idempotency key required",
+            "This request can ring a telephone and must carry an `Idempotency-Key`.",
+            "The header is absent or empty.",
+            "Send a fresh unique key for each new order, and the same key again when you repeat that order.",
+        ),
+        Code::BodyTooLarge => of(
+            "Body too large",
+            "The body is larger than this route takes.",
+            "REST routes take 256 KiB, webhooks 1 MiB.",
+            "Send less: split a bulk request, or leave out what the route does not need.",
+        ),
+        Code::UnsupportedMediaType => of(
+            "Not a JSON body",
+            "Routes below /api/v1/ take JSON only.",
+            "The `Content-Type` header is absent or names another type.",
+            "Send `Content-Type: application/json`.",
+        ),
+        Code::RouteNotFound => of(
+            "No such route",
+            "Nothing is served under this path.",
+            "The path is misspelt, or the route came with a later version.",
+            "Compare the path with the list of routes.",
+        ),
+        Code::NotFound => of(
+            "Not found",
+            "The route exists; what it was asked for does not.",
+            "The id is unknown, was deleted, or belongs to somebody else.",
+            "Look the id up in the list of the same kind.",
+        ),
+        Code::InterviewNotFound => of(
+            "No such interview",
+            "No interview with this id is visible to you.",
+            "It was deleted, never existed, or belongs to another user or tenant.",
+            "List the interviews with the same token and take an id from there.",
+        ),
+        Code::EntityNotFound => of(
+            "No such entity",
+            "No supervised entity of this kind has this id.",
+            "The id or the kind in the path is wrong, or the entity was deleted.",
+            "Read /api/v1/tree for what is supervised.",
+        ),
+        Code::MethodNotAllowed => of(
+            "Method not allowed",
+            "The path is served, but not with this method.",
+            "A GET was sent where a POST is expected, or the other way round.",
+            "The `Allow` header lists the methods of this path.",
+        ),
+        _ => of(
+            "WebSocket upgrade required",
+            "This path speaks WebSocket and nothing else.",
+            "It was requested like a page, or a proxy on the way dropped the upgrade headers.",
+            "Connect with a WebSocket client; let the proxy pass `Upgrade` and `Connection`.",
+        ),
+    }
+}
+
+/// The pages about who asked.
+const fn about_the_caller(code: Code) -> Page {
+    match code {
+        Code::Unauthenticated => of(
+            "Not authenticated",
+            "This route needs credentials and the request carried none that can be read.",
+            "The `Authorization` header is absent, repeated, or not of the form `Bearer <token>`.",
+            "Send a bearer token; `ringmaster token` mints one.",
+        ),
+        Code::InvalidToken => of(
+            "Invalid token",
+            "The bearer token cannot be trusted.",
+            "It was signed with another key or algorithm, or a required claim (`exp`, `sub`, `role`) is absent or malformed.",
+            "Get a new token from the issuer that shares this server's `JWT_SECRET`.",
+        ),
+        Code::TokenExpired => of(
+            "Token expired",
+            "The bearer token was valid and its time is over.",
+            "`exp` lies in the past, beyond the tolerance for clocks that differ.",
+            "Get a new token; if it is fresh, compare the clocks of both machines.",
+        ),
+        Code::AuthNotConfigured => of(
+            "No token can be verified here",
+            "The server has no key, so no bearer token can be accepted.",
+            "`JWT_SECRET` (or the token of the calling service) is unset on this server.",
+            "Set it and restart the server.",
+        ),
+        Code::WebhookUnauthorized => of(
+            "Webhook not authenticated",
+            "The webhook's shared secret was not accepted, so nothing was stored.",
+            "The secret header is absent, differs from ours, or no secret is set on this server.",
+            "Set the same secret on both sides; `/readyz?verbose` says whether this side has one.",
+        ),
+        _ => of(
+            "Forbidden",
+            "You are known, and your role does not allow this.",
+            "The route is reserved for other roles.",
+            "Ask somebody with such a role, or use a token that carries it.",
+        ),
+    }
+}
+
+/// The pages about when it was asked.
+const fn about_the_moment(code: Code) -> Page {
+    match code {
+        Code::Conflict => of(
+            "Conflict",
+            "What you want to change is in a state that does not allow it.",
+            "It changed since you last read it, or it has already ended.",
+            "Read it again and decide again.",
+        ),
+        Code::IdempotencyInFlight => of(
+            "Request still running",
+            "The first request with this `Idempotency-Key` has not ended yet.",
+            "It was repeated before its answer came.",
+            "Wait as long as `Retry-After` says and repeat it with the same key: it will not run twice.",
+        ),
+        Code::VersionMismatch => of(
+            "Version mismatch",
+            "`If-Match` names a version that is no longer the current one.",
+            "Somebody else saved in between.",
+            "Read the current version, merge, and save with its ETag.",
+        ),
+        Code::IdempotencyKeyReused => of(
+            "Key used before",
+            "This `Idempotency-Key` belongs to a different request.",
+            "Method, path or body differ from those the key was first used with.",
+            "Use a new key for a new request.",
+        ),
+        Code::VersionRequired => of(
+            "Version required",
+            "This change must say which version it is based on.",
+            "The `If-Match` header is absent.",
+            "Read the thing first and send its `ETag` back as `If-Match`.",
+        ),
+        _ => of(
+            "Too many requests",
+            "You have used up your share for this moment.",
+            "Requests came faster than the limit in the `RateLimit-Policy` header allows.",
+            "Wait as long as `Retry-After` says.",
+        ),
+    }
+}
+
+/// The pages about our side.
+const fn about_the_server(code: Code) -> Page {
+    match code {
+        Code::Internal => of(
+            "Internal error",
+            "A fault on our side; nothing about it is shown here.",
+            "The log of the server knows it under the request's id.",
+            "Repeat it once; if it stays, report the `requestId`.",
+        ),
+        Code::EngineFailed => of(
+            "Call engine failed",
+            "The call engine answered something that cannot be used.",
+            "It is broken, or speaks another version of its interface.",
+            "Look at the engine's own log at the time of the request.",
+        ),
+        Code::EngineOff => of(
+            "Call engine switched off",
+            "No call engine is configured, so nothing can be dialled or fetched.",
+            "`MR_HIRE_BACKEND_URL` is set to an empty value.",
+            "Set it to the engine's address and restart the server.",
+        ),
+        Code::JournalUnavailable => of(
+            "Journal unavailable",
+            "Decisions cannot be made durable at the moment, so none is made.",
+            "The database is away, restarting, or slower than its queue allows.",
+            "Repeat as `Retry-After` says; `/readyz?verbose` shows when it is back.",
+        ),
+        Code::Overloaded => of(
+            "Overloaded",
+            "Every place for this kind of work is taken.",
+            "More arrives than is finished.",
+            "Repeat as `Retry-After` says, and more slowly.",
+        ),
+        Code::NotReady => of(
+            "Not ready",
+            "The server does not take work yet, or no longer.",
+            "A check that gates readiness fails.",
+            "`/readyz?verbose` names the check.",
+        ),
+        Code::ShuttingDown => of(
+            "Shutting down",
+            "The server is on its way out and takes nothing new.",
+            "It was told to stop.",
+            "Repeat as `Retry-After` says: its successor will answer.",
+        ),
+        _ => of(
+            "Took too long",
+            "The request was given up because it took longer than any request may.",
+            "Something it waited for did not come, or its body arrived too slowly.",
+            "Read before you repeat: what it had begun may have been done.",
+        ),
+    }
+}

@@ -1,0 +1,211 @@
+//! `/api/v1/applications/import`: jobs and applications, all or nothing.
+
+use axum::Json;
+use axum::extract::State;
+use domain::policy::{Score, StageWeights, Zone};
+use domain::ports::{ApplicationImport, JobPostImport};
+use domain::screening::{JobPolicy, StageScores};
+use domain::{InvalidValue, Kind, Phone};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::{Services, wrong_field};
+use crate::auth::Principal;
+use crate::envelope::Data;
+use crate::error::{ApiError, FieldError};
+use crate::extract::Json as Body;
+
+/// Job posts, and applications, that one import may carry of each.
+const ROWS_MAX: usize = 2_000;
+/// The longest name or title, in characters.
+const NAME_CHARS_MAX: usize = 300;
+/// The longest job description, in characters.
+const DESCRIPTION_CHARS_MAX: usize = 20_000;
+/// Wrong fields that one answer names; the rest shows when these are right.
+const ERRORS_MAX: usize = 50;
+
+/// What is imported.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct ImportRequest {
+    #[serde(default)]
+    job_posts: Vec<JobPostRow>,
+    #[serde(default)]
+    applications: Vec<ApplicationRow>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct JobPostRow {
+    id: Uuid,
+    title: String,
+    #[serde(default)]
+    description: String,
+    weights: Option<WeightsRow>,
+    threshold: Option<f64>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WeightsRow {
+    resume: f64,
+    quiz: f64,
+    call: f64,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct ApplicationRow {
+    id: Uuid,
+    job_post_id: Uuid,
+    candidate_name: String,
+    phone_number: String,
+    time_zone: Option<String>,
+    belongs_to: Option<Uuid>,
+    resume_score: Option<f64>,
+    quiz_score: Option<f64>,
+}
+
+/// What an import did.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ImportView {
+    job_posts: usize,
+    applications: usize,
+    /// Screenings that learn something new from it; a repeated import adds nothing.
+    screenings_told: usize,
+}
+
+/// `POST /api/v1/applications/import`. Writes everything or nothing.
+pub(super) async fn import(
+    State(services): State<Services>,
+    principal: Principal,
+    Body(request): Body<ImportRequest>,
+) -> Result<Json<Data<ImportView>>, ApiError> {
+    let mut errors = Vec::new();
+    bound("jobPosts", request.job_posts.len(), &mut errors);
+    bound("applications", request.applications.len(), &mut errors);
+    let posts = rows("jobPosts", request.job_posts, JobPostRow::parse, &mut errors);
+    let applications =
+        rows("applications", request.applications, ApplicationRow::parse, &mut errors);
+    if !errors.is_empty() {
+        errors.truncate(ERRORS_MAX);
+        return Err(ApiError::invalid_all(errors));
+    }
+    let jobs: Vec<Uuid> = applications.iter().map(|row: &ApplicationImport| row.job_post).collect();
+    let at = services.clock.now();
+    match services.applications.import(principal.tenant, posts, applications, at).await? {
+        Ok(report) => {
+            services.tree.look_into_inboxes(Kind::Screening, &report.told);
+            Ok(Json(Data::new(ImportView {
+                job_posts: report.job_posts,
+                applications: report.applications,
+                screenings_told: report.told.len(),
+            })))
+        }
+        Err(unknown) => {
+            let index = jobs.iter().position(|job| *job == unknown).unwrap_or_default();
+            let pointer = format!("#/applications/{index}/jobPostId");
+            Err(ApiError::invalid(wrong_field(pointer, "there is no such job post")))
+        }
+    }
+}
+
+fn bound(list: &str, len: usize, errors: &mut Vec<FieldError>) {
+    if len > ROWS_MAX {
+        errors.push(wrong_field(format!("#/{list}"), format!("has {len} rows; {ROWS_MAX} may be")));
+    }
+}
+
+/// What is wrong with one field of a row.
+type Wrong = (&'static str, String);
+
+fn rows<R, T>(
+    list: &str,
+    rows: Vec<R>,
+    parse: impl Fn(R) -> Result<T, Vec<Wrong>>,
+    errors: &mut Vec<FieldError>,
+) -> Vec<T> {
+    let mut parsed = Vec::with_capacity(rows.len().min(ROWS_MAX));
+    for (index, row) in rows.into_iter().take(ROWS_MAX).enumerate() {
+        match parse(row) {
+            Ok(row) => parsed.push(row),
+            Err(wrong) => {
+                errors.extend(wrong.into_iter().map(|(field, message)| {
+                    wrong_field(format!("#/{list}/{index}/{field}"), message)
+                }))
+            }
+        }
+    }
+    parsed
+}
+
+/// Collects what is wrong, so that one answer names all of it.
+#[derive(Default)]
+struct Checks(Vec<Wrong>);
+
+impl Checks {
+    fn take<T>(&mut self, field: &'static str, parsed: Result<T, InvalidValue>) -> Option<T> {
+        parsed.map_err(|why| self.0.push((field, why.to_string()))).ok()
+    }
+
+    fn text(&mut self, field: &'static str, text: &str, chars_max: usize) {
+        if text.chars().count() > chars_max {
+            self.0.push((field, format!("{field} is longer than {chars_max} characters")));
+        }
+    }
+
+    fn filled(&mut self, field: &'static str, text: &str) {
+        if text.trim().is_empty() {
+            self.0.push((field, format!("{field} is blank")));
+        }
+        self.text(field, text, NAME_CHARS_MAX);
+    }
+}
+
+impl JobPostRow {
+    fn parse(self) -> Result<JobPostImport, Vec<Wrong>> {
+        let mut checks = Checks::default();
+        checks.filled("title", &self.title);
+        checks.text("description", &self.description, DESCRIPTION_CHARS_MAX);
+        let weights = self.weights.map(|w| StageWeights::parse(w.resume, w.quiz, w.call));
+        let weights = weights.and_then(|parsed| checks.take("weights", parsed));
+        let threshold = self.threshold.map(Score::parse);
+        let threshold = threshold.and_then(|parsed| checks.take("threshold", parsed));
+        if !checks.0.is_empty() {
+            return Err(checks.0);
+        }
+        Ok(JobPostImport {
+            id: self.id,
+            title: self.title,
+            description: self.description,
+            policy: JobPolicy { weights, threshold },
+        })
+    }
+}
+
+impl ApplicationRow {
+    fn parse(self) -> Result<ApplicationImport, Vec<Wrong>> {
+        let mut checks = Checks::default();
+        checks.filled("candidateName", &self.candidate_name);
+        let phone = checks.take("phoneNumber", Phone::parse(&self.phone_number));
+        let zone = self.time_zone.as_deref().map(Zone::parse);
+        let zone = zone.and_then(|parsed| checks.take("timeZone", parsed));
+        let resume = self.resume_score.map(Score::parse);
+        let resume = resume.and_then(|parsed| checks.take("resumeScore", parsed));
+        let quiz = self.quiz_score.map(Score::parse);
+        let quiz = quiz.and_then(|parsed| checks.take("quizScore", parsed));
+        let (Some(phone), true) = (phone, checks.0.is_empty()) else {
+            return Err(checks.0);
+        };
+        Ok(ApplicationImport {
+            id: self.id,
+            job_post: self.job_post_id,
+            candidate_name: self.candidate_name,
+            phone,
+            zone: zone.map(|zone| zone.name().to_owned()),
+            belongs_to: self.belongs_to,
+            stages: StageScores { resume, quiz },
+        })
+    }
+}

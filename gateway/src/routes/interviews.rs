@@ -1,0 +1,308 @@
+//! `/api/voice-interviews`: what recruiters read, and what administrators do.
+
+use axum::Json;
+use axum::extract::State;
+use chrono::{DateTime, NaiveDate, Utc};
+use domain::interview::CallStatus;
+use domain::ports::{
+    EngineError, InterviewDetail, InterviewFilter, InterviewStats, InterviewSummary, PageRequest,
+    StatusCount,
+};
+use domain::{EntityId, Provider, Rejected};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use supervisor::{Routed, SyncReport};
+use uuid::Uuid;
+
+use super::{Services, scope, wrong_parameter};
+use crate::auth::Principal;
+use crate::envelope::{Data, List, Meta};
+use crate::error::ApiError;
+use crate::extract::{Paged, Path, Query};
+use crate::problem::Code;
+
+/// The filters, as they stand in the query.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FilterQuery {
+    status: Option<String>,
+    provider: Option<String>,
+    date_from: Option<String>,
+    date_to: Option<String>,
+    belongs_to: Option<String>,
+    application_id: Option<String>,
+}
+
+impl FilterQuery {
+    fn parse(self) -> Result<InterviewFilter, ApiError> {
+        Ok(InterviewFilter {
+            statuses: any_of("status", self.status, CallStatus::parse)?,
+            providers: any_of("provider", self.provider, Provider::parse)?,
+            from: self.date_from.map(|text| instant("dateFrom", &text, Edge::Start)).transpose()?,
+            to: self.date_to.map(|text| instant("dateTo", &text, Edge::End)).transpose()?,
+            belongs_to: self.belongs_to.map(|text| uuid("belongsTo", &text)).transpose()?,
+            application: self
+                .application_id
+                .map(|text| uuid("applicationId", &text))
+                .transpose()?,
+        })
+    }
+}
+
+/// `GET /api/voice-interviews`. Answers from the database at once, and pulls what it may have
+/// missed in the background.
+pub(super) async fn list(
+    State(services): State<Services>,
+    principal: Principal,
+    Paged { page, filter }: Paged<FilterQuery>,
+) -> Result<Json<List<InterviewView>>, ApiError> {
+    let filter = filter.parse()?;
+    let request = PageRequest { page: page.number(), limit: page.limit() };
+    let found = services.interview_queries.page(scope(&principal), filter, request).await?;
+    services.interviews.sync_in_background(principal.tenant, found.open);
+    let meta = Meta { as_of: services.clock.now(), seq: found.seq };
+    let total = u64::try_from(found.total).unwrap_or_default();
+    let rows = found.rows.into_iter().map(InterviewView::from).collect();
+    Ok(Json(List::new(rows, page, total, meta)))
+}
+
+/// `GET /api/voice-interviews/stats`.
+pub(super) async fn stats(
+    State(services): State<Services>,
+    principal: Principal,
+    Query(filter): Query<FilterQuery>,
+) -> Result<Json<Data<StatsView>>, ApiError> {
+    let stats = services.interview_queries.stats(scope(&principal), filter.parse()?).await?;
+    Ok(Json(Data::new(stats.into())))
+}
+
+/// `GET /api/voice-interviews/{id}`.
+pub(super) async fn detail(
+    State(services): State<Services>,
+    principal: Principal,
+    Path(id): Path<Uuid>,
+) -> Result<Json<Data<DetailView>>, ApiError> {
+    let found = services.interview_queries.detail(scope(&principal), EntityId(id)).await?;
+    let found = found.ok_or_else(|| ApiError::new(Code::InterviewNotFound))?;
+    Ok(Json(Data::new(found.into())))
+}
+
+/// `POST /api/voice-interviews/sync`. Waits for a sync that is under way, then pulls.
+pub(super) async fn sync(
+    State(services): State<Services>,
+    principal: Principal,
+) -> Result<Json<Data<SyncView>>, ApiError> {
+    let report = services.interviews.sync(principal.tenant).await.map_err(engine_failed)?;
+    let data = Data::new(SyncView::from(report));
+    Ok(Json(match services.interviews.engine_is_on() {
+        true => data,
+        false => data.message("no call engine is configured: nothing was synced"),
+    }))
+}
+
+/// `DELETE /api/voice-interviews/{id}`. For good: a later report of the call changes nothing.
+pub(super) async fn delete(
+    State(services): State<Services>,
+    principal: Principal,
+    Path(id): Path<Uuid>,
+) -> Result<Json<Data<DeletedView>>, ApiError> {
+    let gone = || ApiError::new(Code::InterviewNotFound);
+    let id = EntityId(id);
+    services.interview_queries.detail(scope(&principal), id).await?.ok_or_else(gone)?;
+    let by = principal.sub.to_string();
+    match services.interviews.delete(principal.tenant, id, by).await? {
+        Routed::Rejected(Rejected::Deleted | Rejected::Absent) => Err(gone()),
+        Routed::Rejected(_) => Err(ApiError::new(Code::Conflict)),
+        Routed::Applied { .. } | Routed::Parked => {
+            Ok(Json(Data::new(DeletedView { id: id.0, deleted: true })))
+        }
+    }
+}
+
+/// What a delete answers.
+#[derive(Serialize)]
+pub struct DeletedView {
+    id: Uuid,
+    deleted: bool,
+}
+
+/// What a sync did.
+#[derive(Serialize)]
+pub struct SyncView {
+    listed: usize,
+    fetched: usize,
+    updated: usize,
+    failed: usize,
+}
+
+impl From<SyncReport> for SyncView {
+    fn from(report: SyncReport) -> Self {
+        let SyncReport { listed, fetched, updated, failed } = report;
+        Self { listed, fetched, updated, failed }
+    }
+}
+
+/// One interview as clients see it.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct InterviewView {
+    id: Uuid,
+    call_id: Option<String>,
+    status: String,
+    answered_by: String,
+    outcome: Option<String>,
+    provider: Option<String>,
+    phone_number: Option<String>,
+    candidate_name: Option<String>,
+    duration: Option<f64>,
+    cost: Option<f64>,
+    recording_url: Option<String>,
+    summary: Option<String>,
+    failure_reason: Option<String>,
+    application_id: Option<Uuid>,
+    belongs_to: Option<Uuid>,
+    version: i64,
+    created_at: DateTime<Utc>,
+    updated_at: DateTime<Utc>,
+}
+
+impl From<InterviewSummary> for InterviewView {
+    fn from(row: InterviewSummary) -> Self {
+        Self {
+            id: row.id.0,
+            call_id: row.call_id,
+            status: row.status,
+            answered_by: row.answered_by,
+            outcome: row.outcome,
+            provider: row.provider,
+            phone_number: row.phone_number,
+            candidate_name: row.candidate_name,
+            duration: row.duration,
+            cost: row.cost,
+            recording_url: row.recording_url,
+            summary: row.summary,
+            failure_reason: row.failure_reason,
+            application_id: row.application_id,
+            belongs_to: row.belongs_to,
+            version: row.version,
+            created_at: row.created_at,
+            updated_at: row.updated_at,
+        }
+    }
+}
+
+/// One interview with what was said.
+#[derive(Serialize)]
+pub struct DetailView {
+    #[serde(flatten)]
+    summary: InterviewView,
+    transcript: Option<String>,
+    messages: Vec<MessageView>,
+    /// The position in the feed that this includes: subscribe to `call:{id}` from here.
+    seq: i64,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct MessageView {
+    role: String,
+    message: String,
+    sequence_order: i32,
+}
+
+impl From<InterviewDetail> for DetailView {
+    fn from(detail: InterviewDetail) -> Self {
+        let message = |turn: domain::ports::TurnView| MessageView {
+            role: turn.role,
+            message: turn.message,
+            sequence_order: turn.sequence_order,
+        };
+        Self {
+            summary: detail.summary.into(),
+            transcript: detail.transcript,
+            messages: detail.turns.into_iter().map(message).collect(),
+            seq: detail.seq,
+        }
+    }
+}
+
+/// Figures over the interviews in scope.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StatsView {
+    total: i64,
+    by_status: Map<String, Value>,
+    by_provider: Map<String, Value>,
+    by_outcome: Map<String, Value>,
+    /// Seconds.
+    avg_duration: Option<f64>,
+    /// US dollars.
+    total_cost: f64,
+    seq: i64,
+}
+
+impl From<InterviewStats> for StatsView {
+    fn from(stats: InterviewStats) -> Self {
+        let counts = |rows: Vec<StatusCount>| {
+            rows.into_iter().map(|row| (row.value, row.count.into())).collect()
+        };
+        Self {
+            total: stats.total,
+            by_status: counts(stats.by_status),
+            by_provider: counts(stats.by_provider),
+            by_outcome: counts(stats.by_outcome),
+            avg_duration: stats.average_duration,
+            total_cost: stats.total_cost,
+            seq: stats.seq,
+        }
+    }
+}
+
+fn engine_failed(error: EngineError) -> ApiError {
+    match error {
+        EngineError::Off => ApiError::new(Code::EngineOff),
+        EngineError::Throttled { retry_after } => {
+            let seconds = u64::try_from(retry_after.num_seconds()).unwrap_or_default();
+            ApiError::new(Code::EngineFailed).retry_after_s(seconds)
+        }
+        other => ApiError::new(Code::EngineFailed).because(other),
+    }
+}
+
+/// A comma means "or".
+fn any_of<T, E: std::fmt::Display>(
+    name: &'static str,
+    text: Option<String>,
+    parse: impl Fn(&str) -> Result<T, E>,
+) -> Result<Vec<T>, ApiError> {
+    let Some(text) = text else { return Ok(Vec::new()) };
+    let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
+    parts.map(|part| parse(part).map_err(|why| wrong_parameter(name, why.to_string()))).collect()
+}
+
+/// Which end of a day a bare date means.
+enum Edge {
+    Start,
+    End,
+}
+
+fn instant(name: &'static str, text: &str, edge: Edge) -> Result<DateTime<Utc>, ApiError> {
+    if let Ok(at) = DateTime::parse_from_rfc3339(text) {
+        return Ok(at.to_utc());
+    }
+    let day = text
+        .parse::<NaiveDate>()
+        .ok()
+        .and_then(|day| match edge {
+            Edge::Start => day.and_hms_opt(0, 0, 0),
+            Edge::End => day.and_hms_micro_opt(23, 59, 59, 999_999),
+        })
+        .map(|at| at.and_utc());
+    day.ok_or_else(|| {
+        wrong_parameter(name, format!("{name} is neither a date nor an RFC 3339 instant"))
+    })
+}
+
+fn uuid(name: &'static str, text: &str) -> Result<Uuid, ApiError> {
+    Uuid::parse_str(text).map_err(|_| wrong_parameter(name, format!("{name} is no UUID")))
+}

@@ -1,0 +1,137 @@
+//! The routes of each kind, beside the server's own.
+
+mod applications;
+mod dialing;
+mod interviews;
+mod screenings;
+mod tree;
+mod webhook;
+
+use std::sync::Arc;
+
+use domain::ports::{
+    Applications, Clock, EvidenceReader, InterviewQueries, InterviewSummary, Scope,
+    ScreeningQueries, StoreError,
+};
+use serde_json::Value;
+use supervisor::{Interviews, Tree, TreeStats, Unavailable};
+
+use crate::auth::{Access, Principal, Role, WebhookSource};
+use crate::error::{ApiError, FieldError, Place};
+use crate::extract::BodyMax;
+use crate::live::{self, LiveState};
+use crate::problem::Code;
+use crate::router::Route;
+
+/// Those who run a tenant.
+pub(crate) const ADMINS: &[Role] = &[Role::Admin, Role::Superadmin];
+/// Those who see interviews: administrators all of them, recruiters their own.
+pub(crate) const RECRUITERS: &[Role] = &[Role::Admin, Role::Superadmin, Role::Hr, Role::ExternalHr];
+/// The largest import, in bytes: 2,000 applications with their jobs.
+const IMPORT_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// What the handlers ask.
+#[derive(Clone)]
+pub struct Services {
+    /// Takes reports, deletes, syncs.
+    pub interviews: Arc<Interviews>,
+    /// Reads interviews.
+    pub interview_queries: Arc<dyn InterviewQueries>,
+    /// Reads screenings.
+    pub screening_queries: Arc<dyn ScreeningQueries>,
+    /// Imports applications.
+    pub applications: Arc<dyn Applications>,
+    /// Knows who is alive.
+    pub tree: Arc<Tree>,
+    /// Reads the engine's webhooks.
+    pub evidence: Arc<dyn EvidenceReader>,
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// Returns an interview as the list shows it, for the live feed.
+pub(crate) fn interview_json(row: InterviewSummary) -> Value {
+    serde_json::to_value(interviews::InterviewView::from(row)).unwrap_or_default()
+}
+
+/// Returns the tree as its route shows it, for the live feed.
+pub(crate) fn tree_json(stats: TreeStats) -> Value {
+    serde_json::to_value(tree::TreeView::from(stats)).unwrap_or_default()
+}
+
+/// Returns every route of this server, the server's own aside.
+pub fn table(services: &Services, live: LiveState) -> Vec<Route> {
+    let admin = Access::Roles(ADMINS);
+    let recruiter = Access::Roles(RECRUITERS);
+    let engine = Access::Webhook(WebhookSource::MrHire);
+    let s = || services.clone();
+    vec![
+        Route::post_with(s(), "/api/voice-interviews/webhook", engine, webhook::take),
+        Route::get_with(s(), "/api/voice-interviews/stats", recruiter, interviews::stats),
+        Route::post_with(s(), "/api/voice-interviews/sync", admin, interviews::sync),
+        Route::get_with(s(), "/api/voice-interviews", recruiter, interviews::list),
+        Route::get_with(s(), "/api/voice-interviews/{id}", recruiter, interviews::detail),
+        Route::delete_with(s(), "/api/voice-interviews/{id}", admin, interviews::delete),
+        Route::get_with(s(), "/api/v1/screenings", recruiter, screenings::list),
+        Route::get_with(s(), "/api/v1/screenings/{application_id}", recruiter, screenings::detail),
+        Route::post_with(s(), "/api/v1/applications/import", admin, applications::import)
+            .body_max(BodyMax(IMPORT_BYTES_MAX)),
+        Route::get_with(s(), "/api/v1/tree", admin, tree::show),
+        Route::post_with(s(), "/api/v1/actors/{kind}/{id}/release", admin, tree::release),
+        Route::get_with(s(), "/api/v1/dialing", admin, dialing::show),
+        Route::post_with(s(), "/api/v1/dialing/stop", admin, dialing::stop),
+        Route::post_with(s(), "/api/v1/dialing/resume", admin, dialing::resume),
+        Route::get_with(live, "/ws/v1", Access::InBand, live::upgrade),
+    ]
+}
+
+/// Returns what a caller may see: recruiters what belongs to them, administrators their tenant.
+pub(crate) fn scope(principal: &Principal) -> Scope {
+    match principal.role {
+        Role::Admin | Role::Superadmin => Scope::Tenant(principal.tenant),
+        Role::SalesHead
+        | Role::Hr
+        | Role::ExternalHr
+        | Role::BatchLead
+        | Role::Student
+        | Role::Agent => Scope::Owner(principal.tenant, principal.sub),
+    }
+}
+
+/// Says that one parameter of the query is wrong.
+fn wrong_parameter(name: &str, message: impl Into<String>) -> ApiError {
+    ApiError::invalid(FieldError {
+        pointer: format!("#/{name}"),
+        code: "invalid_value",
+        message: message.into(),
+        place: Place::Query,
+    })
+}
+
+/// Says that one field of the body is wrong.
+fn wrong_field(pointer: impl Into<String>, message: impl Into<String>) -> FieldError {
+    FieldError {
+        pointer: pointer.into(),
+        code: "invalid_value",
+        message: message.into(),
+        place: Place::Body,
+    }
+}
+
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Away(_) => Self::new(Code::JournalUnavailable).because(error),
+            StoreError::Broken(_) => Self::internal(error),
+        }
+    }
+}
+
+impl From<Unavailable> for ApiError {
+    fn from(error: Unavailable) -> Self {
+        match error {
+            Unavailable::Busy => Self::new(Code::Overloaded).because(error),
+            Unavailable::Away(_) => Self::new(Code::JournalUnavailable).because(error),
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! One connection, from its acceptance to its end.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::Router;
+use hyper::rt::{Read, ReadBufCursor, Write};
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::net::TcpStream;
+use tokio_util::sync::CancellationToken;
+use tracing::trace;
+
+use super::admission::Place;
+
+/// Bytes of a request's head, and of what is read ahead of a body.
+const BUFFER_MAX: usize = 64 * 1024;
+
+/// An accepted connection with its place and its orders.
+pub(super) struct Connection {
+    pub(super) stream: TcpStream,
+    pub(super) place: Place,
+    pub(super) router: Router,
+    /// Take no further request, and close after the one under way.
+    pub(super) stopping: CancellationToken,
+    /// Close now.
+    pub(super) cut: CancellationToken,
+}
+
+impl Connection {
+    /// Serves its requests, one after the other.
+    pub(super) async fn serve(self, header_timeout: Duration) {
+        let Self { stream, place, router, stopping, cut } = self;
+        // Small answers must not wait for more; where that cannot be had they wait a little.
+        let _ = stream.set_nodelay(true);
+        let io = Placed { io: TokioIo::new(stream), _place: place };
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(header_timeout)
+            .max_buf_size(BUFFER_MAX)
+            .serve_connection(io, TowerToHyperService::new(router))
+            .with_upgrades();
+        let mut connection = std::pin::pin!(connection);
+        let result = tokio::select! {
+            result = connection.as_mut() => result,
+            () = stopping.cancelled() => {
+                connection.as_mut().graceful_shutdown();
+                tokio::select! {
+                    result = connection.as_mut() => result,
+                    () = cut.cancelled() => return,
+                }
+            }
+        };
+        if let Err(error) = result {
+            trace!(%error, "connection ended early: {error}");
+        }
+    }
+}
+
+/// A stream that holds its place for as long as it is open, also after an upgrade took it over.
+struct Placed {
+    io: TokioIo<TcpStream>,
+    _place: Place,
+}
+
+impl Read for Placed {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_read(context, buffer)
+    }
+}
+
+impl Write for Placed {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.io).poll_write(context, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(context)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.io).poll_write_vectored(context, slices)
+    }
+}

@@ -1,0 +1,380 @@
+//! Puts the crates together: which adapter stands behind which port, and in which order all starts.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actors::kinds::{InterviewPerformer, ScreeningPerformer};
+use anyhow::{Context as _, bail};
+use domain::TenantId;
+use domain::ports::{Analyzer, CallEngine, Clock, Facts, Journal, Store};
+use metrics_exporter_prometheus::PrometheusHandle;
+use persistence::embedded::{EmbeddedServer, ServerState, Settings, check_durability};
+use persistence::{
+    Database, DatabaseClock, GroupJournal, InterviewRepository, JournalSettings, Limits,
+    Migrations, Pace, PgStore, Queries, ScreeningRepository, check_login,
+};
+use providers::{MrHire, MrHireReader, MrHireSettings};
+use secrecy::ExposeSecret as _;
+use supervisor::{Feed, Interviews, Phase, Ports, Tree, TreeSettings};
+use tokio::task::{AbortHandle, JoinHandle};
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+use uuid::Uuid;
+
+use crate::AppState;
+use crate::config::{Config, EngineUrl};
+use crate::live::{LiveHub, LiveServices, LiveState};
+use crate::readiness::{Readiness, Report, Switch, Weight};
+use crate::request_id::RequestIds;
+use crate::router;
+use crate::routes::{self, Services};
+use crate::server::{ExitPlan, Limits as ServerLimits, Server, Sockets, watch};
+use crate::state::Parts;
+
+/// The longest that the answer to a request may take to begin.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long the actors may take to finish what waits, when the server stops.
+const DRAIN_PATIENCE: Duration = Duration::from_secs(4);
+/// How long the engine may take to tell what happened meanwhile, before dialing begins without it.
+const RECONCILE_PATIENCE: Duration = Duration::from_secs(60);
+/// How long readiness may be wrong about the journal.
+const JOURNAL_PAUSE: Duration = Duration::from_secs(2);
+/// How often the clock is compared, partitions are made ahead and metrics are tidied.
+const UPKEEP_PAUSE: Duration = Duration::from_secs(60);
+
+/// The database, whoever runs it.
+struct Storage {
+    database: Database,
+    embedded: Option<EmbeddedServer>,
+}
+
+/// What serves requests, once everything stands.
+struct House {
+    tree: Arc<Tree>,
+    services: Services,
+    live: LiveServices,
+    interviews: Arc<Interviews>,
+    journal_task: JoinHandle<()>,
+}
+
+/// Serves until a signal; then stops in order.
+///
+/// # Errors
+/// When something that it stands on does not start.
+pub async fn serve(config: Config, metrics: PrometheusHandle) -> anyhow::Result<()> {
+    let server = Server::bind(config.listen()?, ServerLimits::default()).await?;
+    let storage = Storage::connect(&config).await?;
+    let served = serve_from(&storage, &config, server, metrics).await;
+    // However it ended: a database of our own is not left running.
+    let closed = storage.close().await;
+    served.and(closed)
+}
+
+async fn serve_from(
+    storage: &Storage,
+    config: &Config,
+    server: Server,
+    metrics: PrometheusHandle,
+) -> anyhow::Result<()> {
+    storage.prepare(config).await?;
+    let clock = storage.clock(config).await?;
+    let readiness = readiness(config, storage);
+    let shutdown = CancellationToken::new();
+    watch(ExitPlan::new(readiness.clone(), shutdown.clone())).context("signals")?;
+
+    let house = House::build(config, &storage.database, Arc::clone(&clock) as _).await?;
+    let tree = Arc::clone(&house.tree);
+    show_phase(&readiness, &tree);
+    let app = AppState::new(Parts {
+        keys: config.keys(),
+        clock: Arc::clone(&clock) as _,
+        readiness: readiness.clone(),
+        request_ids: RequestIds::new(clock.now()),
+        sockets: Sockets::new(),
+        metrics: metrics.clone(),
+        request_timeout: REQUEST_TIMEOUT,
+    });
+    let hub = LiveHub::start(house.live, shutdown.clone());
+    let mut table = router::operations();
+    table.extend(routes::table(&house.services, LiveState { app: app.clone(), hub }));
+    let router = router::build(&app, table);
+
+    let journal = Arc::new(Switch::new(Report::good()));
+    readiness.add("journal", Weight::Gates, Arc::clone(&journal) as _);
+    tokio::spawn(watch_journal(
+        storage.database.clone(),
+        house.journal_task.abort_handle(),
+        journal,
+        shutdown.clone(),
+    ));
+    tokio::spawn(upkeep(storage.database.clone(), clock, metrics, shutdown.clone()));
+    tokio::spawn(come_up(Arc::clone(&tree), house.interviews));
+    readiness.started();
+    crate::output::line(&ready_line(config, &server));
+    server.run(router, shutdown, app.sockets.clone()).await;
+
+    tree.drain(DRAIN_PATIENCE).await;
+    drop(tree);
+    house.journal_task.abort();
+    Ok(())
+}
+
+/// Brings the database to this version's schema.
+///
+/// # Errors
+/// When it cannot be reached or a migration fails.
+pub async fn migrate(config: Config) -> anyhow::Result<()> {
+    let storage = Storage::connect(&config).await?;
+    let migrated = storage.migrate().await;
+    let closed = storage.close().await;
+    crate::output::line(&format!("{} migrations applied", migrated?));
+    closed
+}
+
+impl Storage {
+    /// Checks that the database keeps what it is given, and migrates it where that is ours to do.
+    async fn prepare(&self, config: &Config) -> anyhow::Result<()> {
+        let mut login = self.database.login().await?;
+        check_durability(&mut login).await?;
+        check_login(&mut login).await?;
+        let pending = Migrations::pending(&mut login).await?;
+        if self.embedded.is_none() && !config.migrate && !pending.is_empty() {
+            bail!(
+                "the database lacks {} migrations: run `ringmaster migrate`, or serve with --migrate",
+                pending.len()
+            );
+        }
+        Ok(Migrations::apply(&mut login).await?)
+    }
+
+    /// Migrates the database; answers how many migrations it lacked.
+    async fn migrate(&self) -> anyhow::Result<usize> {
+        let mut login = self.database.login().await?;
+        check_login(&mut login).await?;
+        let pending = Migrations::pending(&mut login).await?;
+        Migrations::apply(&mut login).await?;
+        Ok(pending.len())
+    }
+
+    /// Finds the database, or starts an own one.
+    async fn connect(config: &Config) -> anyhow::Result<Self> {
+        if let Some(url) = &config.database_url {
+            let database = Database::at(url.expose_secret(), Limits::default())?;
+            return Ok(Self { database, embedded: None });
+        }
+        let settings = Settings { home: config.home.clone(), pg_bin: config.pg_bin.clone() };
+        let embedded = EmbeddedServer::start(settings).await?;
+        let database = Database::new(embedded.connect_options(), Limits::default());
+        Ok(Self { database, embedded: Some(embedded) })
+    }
+
+    async fn clock(&self, config: &Config) -> anyhow::Result<Arc<DatabaseClock>> {
+        let pace = match config.simulated_clock {
+            None => Pace::Real,
+            Some(clock) => {
+                warn!("SIMULATED TIME: {} times as fast as real time", clock.speed);
+                let (real, simulated, speed) = (clock.real, clock.simulated, clock.speed);
+                Pace::Simulated { real, simulated, speed }
+            }
+        };
+        let mut login = self.database.login().await?;
+        Ok(Arc::new(DatabaseClock::start(&mut login, pace).await?))
+    }
+
+    async fn close(self) -> anyhow::Result<()> {
+        self.database.close().await;
+        if let Some(embedded) = self.embedded {
+            embedded.stop().await?;
+        }
+        Ok(())
+    }
+}
+
+impl House {
+    async fn build(
+        config: &Config,
+        database: &Database,
+        clock: Arc<dyn Clock>,
+    ) -> anyhow::Result<Self> {
+        let store = Arc::new(PgStore::new(database.clone()));
+        let queries = Arc::new(Queries::new(database.clone()));
+        let feed = Feed::new();
+        let (journal, journal_task) = GroupJournal::start(
+            database.clone(),
+            instance_name(),
+            JournalSettings::default(),
+            Arc::clone(&feed) as _,
+        );
+        let ports = Ports {
+            journal: Arc::new(journal) as Arc<dyn Journal>,
+            store: Arc::clone(&store) as Arc<dyn Store>,
+            clock: Arc::clone(&clock),
+        };
+        let engine = Arc::new(MrHire::new(engine_settings(config)?, Arc::clone(&clock))?);
+        let tree = Arc::new(Tree::build(ports, TreeSettings::default()));
+        // One line a kind: its machine, its repository, and what its intents do.
+        let interviews = tree.add(
+            Arc::new(InterviewRepository),
+            Arc::new(InterviewPerformer::new(
+                Arc::clone(&engine) as Arc<dyn CallEngine>,
+                Arc::clone(&clock),
+            )),
+        );
+        tree.add(
+            Arc::new(ScreeningRepository),
+            Arc::new(ScreeningPerformer::new(
+                Arc::clone(&engine) as Arc<dyn Analyzer>,
+                Arc::clone(&queries) as _,
+            )),
+        );
+        tree.start().await?;
+        let facts = Arc::clone(&store) as Arc<dyn Facts>;
+        let (_, epoch) = facts.head().await?;
+        tokio::spawn(Arc::clone(&feed).run(Arc::clone(&facts), tree.shutdown().clone()));
+        let interviews = Interviews::new(
+            interviews,
+            store,
+            engine as Arc<dyn CallEngine>,
+            Arc::clone(&queries) as _,
+            Arc::clone(&clock),
+        );
+        let live = LiveServices {
+            feed,
+            facts,
+            queries: Arc::clone(&queries) as _,
+            tree: Arc::clone(&tree),
+            epoch,
+        };
+        let services = Services {
+            interviews: Arc::clone(&interviews),
+            interview_queries: Arc::clone(&queries) as _,
+            screening_queries: Arc::clone(&queries) as _,
+            applications: queries,
+            tree: Arc::clone(&tree),
+            evidence: Arc::new(MrHireReader),
+            clock,
+        };
+        Ok(Self { tree, services, live, interviews, journal_task })
+    }
+}
+
+fn engine_settings(config: &Config) -> anyhow::Result<MrHireSettings> {
+    let base = match &config.engine {
+        EngineUrl::Off => None,
+        EngineUrl::At(url) => Some(url.parse().context("MR_HIRE_BACKEND_URL")?),
+    };
+    Ok(MrHireSettings { base, token: config.service_token.clone() })
+}
+
+/// Names this process among the writers of the journal.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one id that is drawn: no two processes share it"
+)]
+fn instance_name() -> Uuid {
+    Uuid::new_v4()
+}
+
+fn readiness(config: &Config, storage: &Storage) -> Readiness {
+    let readiness = Readiness::new();
+    let report = config.report();
+    readiness.add("configuration", Weight::Shown, Arc::new(move || report.clone()));
+    if let Some(embedded) = &storage.embedded {
+        let state = embedded.state();
+        readiness.add(
+            "database",
+            Weight::Gates,
+            Arc::new(move || match *state.borrow() {
+                ServerState::Running => Report::good().note("embedded"),
+                ServerState::Restarting => Report::bad("the embedded database is started again"),
+            }),
+        );
+    }
+    readiness
+}
+
+/// Shows how far the tree has come up; never gates.
+fn show_phase(readiness: &Readiness, tree: &Arc<Tree>) {
+    let tree = Arc::downgrade(tree);
+    let phase = move || match tree.upgrade().map(|tree| tree.phase()) {
+        Some(Phase::Dialing) => Report::good().note(Phase::Dialing.as_str()),
+        Some(phase) => Report::bad(phase.as_str()),
+        None => Report::bad("stopping"),
+    };
+    readiness.add("tree", Weight::Shown, Arc::new(phase));
+}
+
+/// Rehydrates, reconciles with the engine's list, then lets calls be placed.
+async fn come_up(tree: Arc<Tree>, interviews: Arc<Interviews>) {
+    tree.come_up(async {
+        let asked =
+            tokio::time::timeout(RECONCILE_PATIENCE, interviews.sync(TenantId::DEFAULT)).await;
+        let Ok(reconciled) = asked else {
+            return warn!("the call engine answers too slowly; each call asks for itself");
+        };
+        match reconciled {
+            Ok(report) => info!(?report, "reconciled with the call engine"),
+            Err(failure) => warn!(
+                error = &failure as &dyn std::error::Error,
+                "the call engine cannot be asked; each call asks for itself"
+            ),
+        }
+    })
+    .await;
+}
+
+/// Keeps readiness true to whether a commit could be begun now.
+async fn watch_journal(
+    database: Database,
+    journal: AbortHandle,
+    switch: Arc<Switch>,
+    shutdown: CancellationToken,
+) {
+    loop {
+        let report = match (journal.is_finished(), database.ping().await) {
+            (true, _) => Report::bad("the journal ended"),
+            (false, Ok(())) => Report::good(),
+            (false, Err(failure)) => Report::bad(failure.to_string()),
+        };
+        switch.set(report);
+        tokio::select! {
+            () = shutdown.cancelled() => return,
+            () = tokio::time::sleep(JOURNAL_PAUSE) => {}
+        }
+    }
+}
+
+async fn upkeep(
+    database: Database,
+    clock: Arc<DatabaseClock>,
+    metrics: PrometheusHandle,
+    shutdown: CancellationToken,
+) {
+    loop {
+        tokio::select! {
+            () = shutdown.cancelled() => return,
+            () = tokio::time::sleep(UPKEEP_PAUSE) => {}
+        }
+        metrics.run_upkeep();
+        if let Err(failure) = tidy(&database, &clock).await {
+            warn!("the upkeep of the database failed: {failure:#}");
+        }
+    }
+}
+
+async fn tidy(database: &Database, clock: &DatabaseClock) -> anyhow::Result<()> {
+    let mut login = database.login().await?;
+    clock.adjust(&mut login).await?;
+    database.ensure_partitions(clock.now()).await?;
+    Ok(())
+}
+
+fn ready_line(config: &Config, server: &Server) -> String {
+    let database = match &config.database_url {
+        Some(_) => "DATABASE_URL".to_owned(),
+        None => format!("embedded in {}", config.home.display()),
+    };
+    let engine = config.engine.as_str().unwrap_or("off");
+    let address = server.local_addr();
+    format!("ringmaster is ready on http://{address} (database: {database}, call engine: {engine})")
+}

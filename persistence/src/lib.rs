@@ -1,0 +1,22 @@
+//! PostgreSQL, and nothing but PostgreSQL: the journal, the store, the queries, the embedded server.
+
+mod boot;
+mod clock;
+mod database;
+pub mod embedded;
+mod error;
+mod journal;
+mod migrate;
+mod queries;
+mod repositories;
+mod store;
+
+pub use boot::check_login;
+pub use clock::{DatabaseClock, Pace};
+pub use database::{Database, Limits};
+pub use error::PersistenceError;
+pub use journal::{GroupJournal, JournalSettings};
+pub use migrate::{Migrations, Pending};
+pub use queries::Queries;
+pub use repositories::{InterviewRepository, ScreeningRepository};
+pub use store::PgStore;

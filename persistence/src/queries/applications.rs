@@ -1,0 +1,126 @@
+//! Imports jobs and applications, and tells the applications' screenings.
+
+use std::collections::{BTreeMap, HashMap};
+
+use chrono::{DateTime, Utc};
+use domain::policy::Zone;
+use domain::ports::{ApplicationImport, Applications, ImportReport, JobPostImport, StoreError};
+use domain::screening::{ApplicationProfile, JobPolicy, ScreeningEvent};
+use domain::{DedupeKey, EntityId, EntityKey, Kind, TenantId};
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::import::{self, Job, Notice};
+use super::{Answer, Queries, policy};
+use crate::error::PersistenceError;
+
+/// What an import answers: what it did, or the id that it cannot use.
+type Imported = Result<ImportReport, Uuid>;
+
+impl Applications for Queries {
+    /// Answers an id of another tenant's like one that does not exist.
+    fn import(
+        &self,
+        tenant: TenantId,
+        posts: Vec<JobPostImport>,
+        applications: Vec<ApplicationImport>,
+        at: DateTime<Utc>,
+    ) -> Answer<'_, Imported> {
+        Box::pin(async move {
+            let posts = last_of_each(posts, |post| post.id);
+            let applications = last_of_each(applications, |application| application.id);
+            let mut tx = self.database.store().begin().await.map_err(PersistenceError::from)?;
+            let imported = import(&mut tx, tenant, &posts, &applications, at).await?;
+            if imported.is_ok() {
+                tx.commit().await.map_err(PersistenceError::from)?;
+            } // Else dropped, which undoes it.
+            Ok(imported)
+        })
+    }
+}
+
+/// Keeps the last of those with one id, in the order of ids, in which concurrent imports lock them.
+fn last_of_each<T>(all: Vec<T>, id: impl Fn(&T) -> Uuid) -> Vec<T> {
+    let by_id: BTreeMap<Uuid, T> = all.into_iter().map(|one| (id(&one), one)).collect();
+    by_id.into_values().collect()
+}
+
+async fn import(
+    tx: &mut PgConnection,
+    tenant: TenantId,
+    posts: &[JobPostImport],
+    applications: &[ApplicationImport],
+    at: DateTime<Utc>,
+) -> Result<Imported, StoreError> {
+    let job_posts = import::put_posts(tx, tenant, posts, at).await?;
+    let named = posts.iter().map(|post| post.id).chain(applications.iter().map(|a| a.job_post));
+    let named: Vec<Uuid> = named.collect();
+    let jobs = import::jobs(tx, tenant, &named).await?;
+    if let Some(unknown) = named.into_iter().find(|id| !jobs.contains_key(id)) {
+        return Ok(Err(unknown));
+    }
+
+    let written = import::put_applications(tx, tenant, applications, at).await?;
+    let changes = import::changes(tx, tenant, applications).await?;
+    if let Some(foreign) = applications.iter().find(|a| !changes.contains_key(&a.id)) {
+        return Ok(Err(foreign.id));
+    }
+
+    let defaults = policy::defaults(tx, tenant).await?;
+    let mut notices = notices(applications, &jobs, &changes, defaults)?;
+    let news = import::take_keys(tx, tenant, &notices).await?;
+    notices.retain(|notice| news.contains(&notice.key.0));
+    import::tell(tx, tenant, &notices, at).await?;
+    let told = notices.iter().map(|notice| notice.screening).collect();
+    Ok(Ok(ImportReport { job_posts, applications: written, told }))
+}
+
+/// Writes what each application's screening is told.
+fn notices(
+    applications: &[ApplicationImport],
+    jobs: &HashMap<Uuid, Job>,
+    changes: &HashMap<Uuid, DateTime<Utc>>,
+    defaults: JobPolicy,
+) -> Result<Vec<Notice>, StoreError> {
+    let mut notices = Vec::with_capacity(applications.len());
+    for application in applications {
+        let (Some(job), Some(changed_at)) =
+            (jobs.get(&application.job_post), changes.get(&application.id))
+        else {
+            continue; // Both were looked up just before.
+        };
+        let changed_at = job.updated_at.max(*changed_at);
+        let told = notice(application, job, defaults, changed_at);
+        notices.push(told.map_err(|error| StoreError::Broken(error.into()))?);
+    }
+    Ok(notices)
+}
+
+/// Writes one notice, keyed by what it says and by when its rows last changed.
+///
+/// An import that repeats the last one changes no row, so its notice is the same and counts once. One
+/// that goes back to an earlier content does change rows, and is told again.
+fn notice(
+    application: &ApplicationImport,
+    job: &Job,
+    defaults: JobPolicy,
+    changed_at: DateTime<Utc>,
+) -> serde_json::Result<Notice> {
+    let profile = ApplicationProfile {
+        phone: application.phone.clone(),
+        candidate_name: application.candidate_name.clone(),
+        zone: Zone::named(application.zone.as_deref()),
+        belongs_to: application.belongs_to,
+        job_title: job.title.clone(),
+        job_description: job.description.clone(),
+        policy: job.policy.or(defaults),
+        stages: application.stages,
+    };
+    let screening = EntityKey { kind: Kind::Screening, id: EntityId(application.id) };
+    let content = format!("{}@{}", serde_json::to_string(&profile)?, changed_at.timestamp_micros());
+    Ok(Notice {
+        key: DedupeKey::of_bytes(screening, content.as_bytes()),
+        screening: screening.id,
+        event: serde_json::to_string(&ScreeningEvent::ApplicationImported(Box::new(profile)))?,
+    })
+}

@@ -1,0 +1,191 @@
+//! Lists of interviews, and one with everything that is known of it.
+
+use chrono::{DateTime, Utc};
+use domain::ports::{
+    InterviewDetail, InterviewFilter, InterviewPage, InterviewQueries, InterviewStats,
+    InterviewSummary, PageRequest, Scope, TurnView,
+};
+use domain::{EntityId, TenantId};
+use sqlx::{PgConnection, QueryBuilder};
+use uuid::Uuid;
+
+use super::{Answer, Queries, Stored, filter, owner_of, seq, stats, sync, tenant_of};
+
+impl InterviewQueries for Queries {
+    fn page(
+        &self,
+        scope: Scope,
+        filter: InterviewFilter,
+        page: PageRequest,
+    ) -> Answer<'_, InterviewPage> {
+        Box::pin(async move {
+            Ok(self::page(&mut *self.read(scope).await?, scope, &filter, page).await?)
+        })
+    }
+
+    fn detail(&self, scope: Scope, id: EntityId) -> Answer<'_, Option<InterviewDetail>> {
+        Box::pin(async move { Ok(detail(&mut *self.read(scope).await?, scope, id).await?) })
+    }
+
+    fn stats(&self, scope: Scope, filter: InterviewFilter) -> Answer<'_, InterviewStats> {
+        Box::pin(
+            async move { Ok(stats::stats(&mut *self.read(scope).await?, scope, &filter).await?) },
+        )
+    }
+
+    fn settled(&self, tenant: TenantId, calls: Vec<String>) -> Answer<'_, Vec<String>> {
+        Box::pin(async move {
+            let mut tx = self.read(Scope::Tenant(tenant)).await?;
+            Ok(sync::settled(&mut tx, tenant, &calls).await?)
+        })
+    }
+
+    fn stale(&self, tenant: TenantId, now: DateTime<Utc>) -> Answer<'_, bool> {
+        Box::pin(async move {
+            let mut tx = self.read(Scope::Tenant(tenant)).await?;
+            Ok(sync::stale(&mut tx, tenant, now).await?)
+        })
+    }
+}
+
+async fn page(
+    tx: &mut PgConnection,
+    scope: Scope,
+    filter: &InterviewFilter,
+    request: PageRequest,
+) -> Stored<InterviewPage> {
+    let total = count(tx, scope, filter).await?;
+    let ids = ids(tx, scope, filter, request).await?;
+    Ok(InterviewPage {
+        rows: summaries(tx, &ids).await?,
+        total,
+        seq: seq(tx).await?,
+        open: sync::open(tx, tenant_of(scope)).await?,
+    })
+}
+
+async fn count(tx: &mut PgConnection, scope: Scope, filter: &InterviewFilter) -> Stored<i64> {
+    let mut sql = QueryBuilder::new("select count(*) from voice_interviews i");
+    filter::push(&mut sql, scope, filter);
+    Ok(sql.build_query_scalar().fetch_one(tx).await?)
+}
+
+/// Returns the ids of a page, newest first; a page beyond the last is empty.
+async fn ids(
+    tx: &mut PgConnection,
+    scope: Scope,
+    filter: &InterviewFilter,
+    request: PageRequest,
+) -> Stored<Vec<Uuid>> {
+    let limit = i64::from(request.limit);
+    let offset = i64::from(request.page.saturating_sub(1)) * limit;
+    let mut sql = QueryBuilder::new("select i.id from voice_interviews i");
+    filter::push(&mut sql, scope, filter);
+    sql.push(" order by i.created_at desc, i.id desc limit ").push_bind(limit);
+    sql.push(" offset ").push_bind(offset);
+    Ok(sql.build_query_scalar().fetch_all(tx).await?)
+}
+
+/// One row as its table holds it.
+struct SummaryRow {
+    id: Uuid,
+    call_id: Option<String>,
+    status: String,
+    answered_by: String,
+    outcome: Option<String>,
+    provider: Option<String>,
+    phone_number: Option<String>,
+    candidate_name: Option<String>,
+    duration: Option<f64>,
+    cost: Option<f64>,
+    recording_url: Option<String>,
+    summary: Option<String>,
+    failure_reason: Option<String>,
+    application_id: Option<Uuid>,
+    belongs_to: Option<Uuid>,
+    version: i64,
+    created_at: DateTime<Utc>,
+    updated_at: DateTime<Utc>,
+}
+
+impl From<SummaryRow> for InterviewSummary {
+    fn from(row: SummaryRow) -> Self {
+        Self {
+            id: EntityId(row.id),
+            call_id: row.call_id,
+            status: row.status,
+            answered_by: row.answered_by,
+            outcome: row.outcome,
+            provider: row.provider,
+            phone_number: row.phone_number,
+            candidate_name: row.candidate_name,
+            duration: row.duration,
+            cost: row.cost,
+            recording_url: row.recording_url,
+            summary: row.summary,
+            failure_reason: row.failure_reason,
+            application_id: row.application_id,
+            belongs_to: row.belongs_to,
+            version: row.version,
+            created_at: row.created_at,
+            updated_at: row.updated_at,
+        }
+    }
+}
+
+/// Loads the rows of `ids`, newest first.
+async fn summaries(tx: &mut PgConnection, ids: &[Uuid]) -> Stored<Vec<InterviewSummary>> {
+    let rows = sqlx::query_as!(
+        SummaryRow,
+        "select id, call_id, status, answered_by, outcome, provider, phone_number, candidate_name,
+             duration, cost, recording_url, summary, failure_reason, application_id, belongs_to,
+             version, created_at, updated_at
+         from voice_interviews
+         where id = any ($1) and deleted_at is null
+         order by created_at desc, id desc",
+        ids,
+    );
+    Ok(rows.fetch_all(tx).await?.into_iter().map(InterviewSummary::from).collect())
+}
+
+async fn detail(
+    tx: &mut PgConnection,
+    scope: Scope,
+    id: EntityId,
+) -> Stored<Option<InterviewDetail>> {
+    let found = summaries(tx, &[id.0]).await?.pop();
+    let visible =
+        |row: &InterviewSummary| owner_of(scope).is_none_or(|owner| row.belongs_to == Some(owner));
+    let Some(summary) = found.filter(visible) else { return Ok(None) };
+    Ok(Some(InterviewDetail {
+        summary,
+        transcript: transcript(tx, id).await?,
+        turns: turns(tx, id).await?,
+        seq: seq(tx).await?,
+    }))
+}
+
+/// Returns what was said, as one text; nothing of what was deleted.
+pub(super) async fn transcript(
+    connection: &mut PgConnection,
+    id: EntityId,
+) -> Stored<Option<String>> {
+    let found = sqlx::query_scalar!(
+        "select transcript from voice_interviews where id = $1 and deleted_at is null",
+        id.0,
+    );
+    Ok(found.fetch_optional(connection).await?.flatten())
+}
+
+async fn turns(tx: &mut PgConnection, id: EntityId) -> Stored<Vec<TurnView>> {
+    let turns = sqlx::query_as!(
+        TurnView,
+        r#"select coalesce(role, '') as "role!", coalesce(message, '') as "message!",
+               sequence_order as "sequence_order!"
+           from voice_interview_messages
+           where voice_interview_id = $1
+           order by sequence_order"#,
+        id.0,
+    );
+    Ok(turns.fetch_all(tx).await?)
+}

@@ -1,0 +1,89 @@
+//! The red button: a row is a stop that is in force.
+
+use chrono::{DateTime, Utc};
+use domain::TenantId;
+use domain::ports::{DialScope, DialStop, Dialing};
+use sqlx::PgConnection;
+
+use super::{Answer, PgStore, Stored};
+use crate::error::PersistenceError;
+
+impl Dialing for PgStore {
+    fn stop(
+        &self,
+        scope: DialScope,
+        by: String,
+        reason: Option<String>,
+        at: DateTime<Utc>,
+    ) -> Answer<'_, ()> {
+        Box::pin(async move {
+            let mut tx = self.begin().await?;
+            stand_in_line(&mut tx).await?;
+            put_stop(&mut tx, &scope, &by, reason.as_deref(), at).await?;
+            Ok(tx.commit().await.map_err(PersistenceError::from)?)
+        })
+    }
+
+    fn resume(&self, scope: DialScope) -> Answer<'_, bool> {
+        Box::pin(async move { Ok(drop_stop(&mut *self.connection().await?, &scope).await?) })
+    }
+
+    fn stops(&self) -> Answer<'_, Vec<DialStop>> {
+        Box::pin(async move { Ok(list(&mut *self.connection().await?).await?) })
+    }
+}
+
+/// Waits for the journal batch under way and holds the next ones back until the commit.
+///
+/// So every `sending` either committed before the stop, or reads it.
+async fn stand_in_line(tx: &mut PgConnection) -> Stored<()> {
+    sqlx::query_scalar!("select seq from journal_head where id = 1 for update")
+        .fetch_one(tx)
+        .await?;
+    Ok(())
+}
+
+/// Writes a stop; one that is in force already keeps its beginning.
+async fn put_stop(
+    tx: &mut PgConnection,
+    scope: &DialScope,
+    by: &str,
+    reason: Option<&str>,
+    at: DateTime<Utc>,
+) -> Stored<()> {
+    let tenant = match scope {
+        DialScope::Tenant(tenant) => *tenant,
+        DialScope::All | DialScope::Provider(_) | DialScope::Campaign(_) => TenantId::DEFAULT,
+    };
+    sqlx::query!(
+        "insert into dialing_stops (scope, tenant_id, stopped_by, reason, since)
+         values ($1, $2, $3, $4, $5)
+         on conflict (scope) do update
+         set stopped_by = excluded.stopped_by, reason = excluded.reason",
+        scope.as_text(),
+        tenant.0,
+        by,
+        reason,
+        at,
+    )
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// Takes a stop away; answers whether there was one.
+async fn drop_stop(connection: &mut PgConnection, scope: &DialScope) -> Stored<bool> {
+    let done = sqlx::query!("delete from dialing_stops where scope = $1", scope.as_text())
+        .execute(connection)
+        .await?;
+    Ok(done.rows_affected() > 0)
+}
+
+async fn list(connection: &mut PgConnection) -> Stored<Vec<DialStop>> {
+    let stops = sqlx::query_as!(
+        DialStop,
+        r#"select scope, stopped_by as "by", reason, since from dialing_stops
+           order by since, scope"#,
+    );
+    Ok(stops.fetch_all(connection).await?)
+}

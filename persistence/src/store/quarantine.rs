@@ -1,0 +1,118 @@
+//! Entities that may not be activated until somebody releases them.
+
+use chrono::{DateTime, Utc};
+use domain::ports::{Quarantine, QuarantinedEntity};
+use domain::{EntityKey, TenantId};
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::{Answer, PgStore, Stored, text};
+use crate::error::PersistenceError;
+
+impl Quarantine for PgStore {
+    fn put(
+        &self,
+        key: EntityKey,
+        tenant: TenantId,
+        reason: String,
+        poison: Option<Uuid>,
+        at: DateTime<Utc>,
+    ) -> Answer<'_, ()> {
+        Box::pin(async move {
+            let mut tx = self.begin().await?;
+            put(&mut tx, key, tenant, &reason, poison, at).await?;
+            take_wake_away(&mut tx, key).await?;
+            Ok(tx.commit().await.map_err(PersistenceError::from)?)
+        })
+    }
+
+    fn release(&self, key: EntityKey, at: DateTime<Utc>) -> Answer<'_, bool> {
+        Box::pin(async move { Ok(release(&mut *self.connection().await?, key, at).await?) })
+    }
+
+    fn list(&self, limit: u32) -> Answer<'_, Vec<QuarantinedEntity>> {
+        Box::pin(async move { Ok(list(&mut *self.connection().await?, limit).await?) })
+    }
+}
+
+/// Writes the row; an entity that is there already keeps its beginning and gets the newer reason.
+async fn put(
+    tx: &mut PgConnection,
+    key: EntityKey,
+    tenant: TenantId,
+    reason: &str,
+    poison: Option<Uuid>,
+    at: DateTime<Utc>,
+) -> Stored<()> {
+    sqlx::query!(
+        "insert into quarantine (entity_id, kind, tenant_id, reason, poison, since)
+         values ($1, $2, $3, $4, $5, $6)
+         on conflict (entity_id) do update
+         set reason = excluded.reason, poison = coalesce(excluded.poison, quarantine.poison)",
+        key.id.0,
+        key.kind.as_str(),
+        tenant.0,
+        reason,
+        poison,
+        at,
+    )
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+async fn take_wake_away(tx: &mut PgConnection, key: EntityKey) -> Stored<()> {
+    sqlx::query!("delete from wakes where entity_id = $1", key.id.0).execute(tx).await?;
+    Ok(())
+}
+
+/// Lets an entity go with one statement: its rows count from zero again, and it is woken.
+///
+/// The wake carries version 0, older than any commit: the entity's own next one replaces it.
+async fn release(connection: &mut PgConnection, key: EntityKey, at: DateTime<Utc>) -> Stored<bool> {
+    let released = sqlx::query_scalar!(
+        r#"with released as (
+               delete from quarantine where entity_id = $1 and kind = $2
+               returning entity_id, kind, tenant_id
+           ), unclaimed as (
+               update inbox i
+               set attempts = 0, available_at = $3
+               from released r
+               where i.entity_id = r.entity_id
+           ), woken as (
+               insert into wakes (entity_id, kind, tenant_id, due_at, version)
+               select r.entity_id, r.kind, r.tenant_id, $3, 0 from released r
+               on conflict (entity_id) do nothing
+           )
+           select count(*) as "released!" from released"#,
+        key.id.0,
+        key.kind.as_str(),
+        at,
+    );
+    Ok(released.fetch_one(connection).await? > 0)
+}
+
+async fn list(connection: &mut PgConnection, limit: u32) -> Stored<Vec<QuarantinedEntity>> {
+    let rows = sqlx::query!(
+        r#"select q.entity_id, q.kind, q.reason, q.poison, q.since,
+               (select count(*) from inbox i
+                where i.entity_id = q.entity_id and i.set_aside is null) as "waiting!"
+           from quarantine q
+           where q.kind = any ($1)
+           order by q.since, q.entity_id
+           limit $2"#,
+        &text::known_kinds(),
+        i64::from(limit),
+    );
+    let rows = rows.fetch_all(connection).await?.into_iter();
+    let entities = rows.filter_map(|row| {
+        Some(QuarantinedEntity {
+            key: text::entity_key(&row.kind, row.entity_id)?,
+            reason: row.reason,
+            poison: row.poison,
+            since: row.since,
+            waiting: row.waiting,
+        })
+    });
+    Ok(entities.collect())
+}

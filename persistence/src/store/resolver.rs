@@ -1,0 +1,46 @@
+//! Whose call a report is about.
+
+use domain::ports::{Resolution, Resolver, Whose};
+use domain::{EntityId, IntentId};
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::{Answer, PgStore, Stored};
+
+/// The platform whose names for calls reports carry.
+const SOURCE: &str = "mr-hire";
+
+impl Resolver for PgStore {
+    fn resolve(&self, asked: Vec<Whose>) -> Answer<'_, Vec<Resolution>> {
+        Box::pin(async move { Ok(resolve(&mut *self.connection().await?, &asked).await?) })
+    }
+}
+
+/// Answers for all of `asked`, in their order, with one statement.
+///
+/// Every source is looked into for the asker's tenant only: an intent of another tenant is unknown here.
+async fn resolve(connection: &mut PgConnection, asked: &[Whose]) -> Stored<Vec<Resolution>> {
+    let tenants: Vec<Uuid> = asked.iter().map(|whose| whose.tenant.0).collect();
+    let calls: Vec<&str> = asked.iter().map(|whose| whose.call_id.as_str()).collect();
+    let intents: Vec<Option<Uuid>> =
+        asked.iter().map(|whose| whose.intent.map(|id| id.0)).collect();
+    let phones: Vec<Option<&str>> =
+        asked.iter().map(|whose| whose.phone.as_ref().map(|phone| phone.as_str())).collect();
+    let rows = sqlx::query_file!(
+        "queries/resolve.sql",
+        &tenants,
+        &calls as &[&str],
+        &intents as &[Option<Uuid>],
+        &phones as &[Option<&str>],
+        SOURCE,
+    );
+    let rows = rows.fetch_all(connection).await?;
+    let answers = asked.iter().zip(rows).map(|(whose, row)| match (row.known, row.ringing) {
+        (Some(id), _) => Resolution::Known(EntityId(id)),
+        (None, Some(intent)) => Resolution::Waits(IntentId(intent)),
+        (None, None) => {
+            Resolution::New(EntityId::derived(whose.tenant, SOURCE, whose.call_id.as_str()))
+        }
+    });
+    Ok(answers.collect())
+}

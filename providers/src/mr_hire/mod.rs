@@ -1,0 +1,9 @@
+//! The call engine behind candidate interviews: `mr-hire-backend`.
+
+mod client;
+mod evidence;
+mod fields;
+mod wire;
+
+pub use client::{MrHire, MrHireSettings};
+pub use evidence::MrHireReader;

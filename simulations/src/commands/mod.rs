@@ -1,0 +1,5 @@
+//! One file per subcommand.
+
+pub(crate) mod demo;
+pub(crate) mod load;
+pub(crate) mod providers;

@@ -1,0 +1,40 @@
+//! `ringmaster-sim`: simulated platforms and load for Ringmaster.
+
+mod commands;
+mod report;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use tracing_subscriber::EnvFilter;
+
+/// Simulated platforms and load for Ringmaster.
+#[derive(Parser)]
+#[command(name = "ringmaster-sim", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Show Ringmaster at work: a server, a simulated call engine and an hour of calls.
+    Demo(commands::demo::Args),
+    /// Serve the simulated platforms, each below its own path.
+    Providers(commands::providers::Args),
+    /// Send load and measure the answers.
+    #[command(subcommand)]
+    Load(commands::load::Load),
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<ExitCode> {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    match Cli::parse().command {
+        Command::Demo(args) => return commands::demo::run(args).await,
+        Command::Providers(args) => commands::providers::run(args).await?,
+        Command::Load(load) => commands::load::run(load).await?,
+    }
+    Ok(ExitCode::SUCCESS)
+}

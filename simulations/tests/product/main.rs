@@ -1,0 +1,14 @@
+//! Ringmaster and its simulated world as real processes over real HTTP, WebSockets and signals.
+//!
+//! Everything is on loopback. A test waits for what it expects, with a deadline, and never for time to
+//! pass; what the server logged is shown when it fails.
+
+#![allow(clippy::unwrap_used, reason = "a test's helpers may panic as it does")]
+
+mod button;
+mod demo;
+mod feed;
+mod harness;
+mod pair;
+mod routes;
+mod stopping;

@@ -1,0 +1,106 @@
+//! The red button, as it is felt at the last moment before a phone rings.
+
+use std::collections::HashSet;
+use std::pin::pin;
+use std::sync::{PoisonError, RwLock};
+use std::task::Poll;
+
+use chrono::Duration;
+use domain::TenantId;
+use domain::ports::{DialScope, DialStop};
+
+/// The platform that every dial goes through.
+const PROVIDER: &str = "mr-hire";
+
+/// What this process knows of the stops. The `sending` commit reads the table itself; this stands
+/// between that commit and the request, so that no dial begins after the button's answer.
+#[derive(Debug, Default)]
+pub struct DialGate {
+    state: RwLock<Stops>,
+}
+
+#[derive(Debug, Default)]
+struct Stops {
+    scopes: HashSet<String>,
+    /// The process is going down.
+    is_shut: bool,
+}
+
+impl Stops {
+    fn hold(&self, tenant: TenantId) -> bool {
+        self.hold_everything() || self.scopes.contains(&DialScope::Tenant(tenant).as_text())
+    }
+
+    fn hold_everything(&self) -> bool {
+        let provider = || DialScope::Provider(PROVIDER.to_owned()).as_text();
+        self.is_shut
+            || (!self.scopes.is_empty()
+                && (self.scopes.contains(&DialScope::All.as_text())
+                    || self.scopes.contains(&provider())))
+    }
+}
+
+impl DialGate {
+    /// Whether dialing for `tenant` is stopped.
+    pub fn is_stopped(&self, tenant: TenantId) -> bool {
+        self.read().hold(tenant)
+    }
+
+    /// Whether no phone may ring at all.
+    pub fn stops_everything(&self) -> bool {
+        self.read().hold_everything()
+    }
+
+    /// Begins a dial unless dialing is stopped; answers what came of it, or nothing when it was held
+    /// back.
+    ///
+    /// It begins under the gate's lock, which the button takes: whichever of the two is first, no dial
+    /// begins once [`DialGate::stop`] has come back.
+    pub async fn pass<T>(&self, tenant: TenantId, dial: impl Future<Output = T>) -> Option<T> {
+        let mut dial = pin!(dial);
+        let mut has_begun = false;
+        std::future::poll_fn(|context| {
+            if has_begun {
+                return dial.as_mut().poll(context).map(Some);
+            }
+            let stops = self.read();
+            if stops.hold(tenant) {
+                return Poll::Ready(None);
+            }
+            has_begun = true;
+            dial.as_mut().poll(context).map(Some)
+        })
+        .await
+    }
+
+    /// Stops at once; called before the stop is committed.
+    pub fn stop(&self, scope: &DialScope) {
+        self.write(|stops| {
+            stops.scopes.insert(scope.as_text());
+        });
+    }
+
+    /// Stops for good, because the process goes down.
+    pub(crate) fn shut(&self) {
+        self.write(|stops| stops.is_shut = true);
+    }
+
+    /// Takes over what the table says.
+    pub fn refresh(&self, stops: &[DialStop]) {
+        let scopes = stops.iter().map(|stop| stop.scope.clone()).collect();
+        self.write(|stops| stops.scopes = scopes);
+    }
+
+    /// How long a dial that was held back waits before it is looked at again.
+    pub fn recheck_after(&self) -> Duration {
+        Duration::seconds(30)
+    }
+
+    fn read(&self) -> std::sync::RwLockReadGuard<'_, Stops> {
+        self.state.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self, change: impl FnOnce(&mut Stops)) {
+        change(&mut self.state.write().unwrap_or_else(PoisonError::into_inner));
+    }
+}

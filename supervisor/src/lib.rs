@@ -1,0 +1,22 @@
+//! The tree: who is alive, who is woken, who is restarted, and what goes out.
+
+mod branch;
+mod dialing;
+mod duty;
+mod erased;
+mod feed;
+mod hub;
+mod interviews;
+mod life;
+mod loader;
+mod restarts;
+mod routing;
+mod tree;
+
+pub use actors::QUEUE_MAX;
+pub use branch::Branch;
+pub use dialing::DialGate;
+pub use feed::{Batch, Feed, History};
+pub use interviews::{Interviews, Reported, SyncReport};
+pub use routing::{Incoming, Routed, Unavailable};
+pub use tree::{KindStats, Phase, Ports, Tree, TreeSettings, TreeStats};

@@ -1,0 +1,370 @@
+//! The ports beside the journal.
+
+use chrono::{DateTime, Utc};
+use domain::ports::{
+    BoxFuture, Checkpoint, Checkpoints, DialScope, DialStop, Dialing, DueIntent, DueWake, Facts,
+    Inbox, InboxRow, Intents, Loaded, NewInboxRow, OpenIntent, Parking, Quarantine,
+    QuarantinedEntity, Resolution, Resolver, StoreError, StoredFact, Timers, Whose,
+};
+use domain::{EntityId, EntityKey, IntentId, Kind, Reach, TenantId};
+use uuid::Uuid;
+
+use super::Memory;
+use super::tables::{HOLD, IntentRow, QuarantineRow, Row, Status, Tables, WakeRow};
+
+type Answer<'a, T> = BoxFuture<'a, Result<T, StoreError>>;
+
+impl Checkpoints for Memory {
+    fn load(&self, kind: Kind, ids: Vec<EntityId>) -> Answer<'_, Vec<Loaded>> {
+        let now = self.0.clock.now();
+        Box::pin(self.ask(move |tables| {
+            let mut rows = tables.claim(kind, &ids, now);
+            let load = |id: EntityId| {
+                *tables.loads.entry(id).or_default() += 1;
+                let row = tables.entities.get(&id).filter(|row| row.kind == kind);
+                let checkpoint = row.map(|row| Checkpoint {
+                    tenant: row.tenant,
+                    version: row.version,
+                    schema: row.schema,
+                    state: row.state.clone(),
+                });
+                let quarantine = tables.quarantine.get(&id).map(|row| row.reason.clone());
+                let inbox = rows.extract_if(.., |row| row.to.id == id).collect();
+                Loaded { id, checkpoint, inbox, quarantine }
+            };
+            ids.into_iter().map(load).collect()
+        }))
+    }
+
+    fn open(&self, kind: Kind, after: Option<EntityId>, limit: u32) -> Answer<'_, Vec<EntityId>> {
+        Box::pin(self.ask(move |tables| {
+            let of_kind = tables.wakes.iter().filter(|(_, wake)| wake.kind == kind);
+            let mut ids: Vec<_> =
+                of_kind.map(|(id, _)| *id).filter(|id| Some(*id) > after).collect();
+            ids.sort();
+            ids.truncate(limit as usize);
+            ids
+        }))
+    }
+}
+
+impl Inbox for Memory {
+    fn park(&self, row: NewInboxRow) -> Answer<'_, Parking> {
+        let now = self.0.clock.now();
+        Box::pin(self.ask(move |tables| {
+            if !tables.keys.insert(row.key) {
+                return Parking::Duplicate;
+            }
+            tables.insert_row(Row {
+                id: row.key.0,
+                tenant: row.tenant,
+                to: row.to,
+                waits_for: row.waits_for,
+                schema: row.schema,
+                event: row.event,
+                hops: row.hops,
+                attempts: row.attempts,
+                received_at: row.received_at,
+                available_at: now,
+                set_aside: None,
+            });
+            Parking::Stored
+        }))
+    }
+
+    fn claim(&self, kind: Kind, ids: Vec<EntityId>) -> Answer<'_, Vec<InboxRow>> {
+        let now = self.0.clock.now();
+        Box::pin(self.ask(move |tables| tables.claim(kind, &ids, now)))
+    }
+
+    fn backlog(&self, now: DateTime<Utc>, limit: u32) -> Answer<'_, Vec<EntityKey>> {
+        Box::pin(self.ask(move |tables| {
+            let Tables { inbox, quarantine, .. } = tables;
+            let mut receivers = Vec::new();
+            let is_due = |row: &&mut Row| {
+                let is_free = !quarantine.contains_key(&row.to.id);
+                row.is_open() && row.available_at <= now && is_free
+            };
+            for row in inbox.values_mut().filter(is_due).take(limit as usize) {
+                row.available_at = now + HOLD;
+                if !receivers.contains(&row.to) {
+                    receivers.push(row.to);
+                }
+            }
+            receivers
+        }))
+    }
+
+    fn set_aside(&self, row: Uuid, reason: String) -> Answer<'_, ()> {
+        Box::pin(self.ask(move |tables| {
+            if let Some(row) = tables.row_mut(row) {
+                row.set_aside = Some(reason);
+            }
+        }))
+    }
+
+    fn released(&self, limit: u32) -> Answer<'_, Vec<InboxRow>> {
+        let now = self.0.clock.now();
+        Box::pin(self.ask(move |tables| {
+            let Tables { inbox, intents, .. } = tables;
+            let is_over = |id: IntentId| {
+                let is_live =
+                    |row: &IntentRow| row.status == Status::Planned || row.status.is_open();
+                !intents.get(&id).is_some_and(is_live)
+            };
+            let free = inbox.values_mut().filter(|row| row.waits_for.is_some_and(is_over));
+            let mut rows = Vec::new();
+            for row in free.take(limit as usize) {
+                row.waits_for = None;
+                row.available_at = now + HOLD;
+                rows.push(row.read());
+            }
+            rows
+        }))
+    }
+
+    fn readdress(&self, row: Uuid, to: EntityKey) -> Answer<'_, ()> {
+        Box::pin(self.ask(move |tables| {
+            if let Some(row) = tables.row_mut(row) {
+                row.to = to;
+                row.waits_for = None;
+            }
+        }))
+    }
+}
+
+impl Timers for Memory {
+    fn take_due(&self, now: DateTime<Utc>, limit: u32) -> Answer<'_, Vec<DueWake>> {
+        Box::pin(self.ask(move |tables| {
+            let mut taken = Vec::new();
+            let mut due: Vec<_> =
+                tables.wakes.iter_mut().filter(|(_, wake)| wake.due <= now).collect();
+            due.sort_by_key(|(_, wake)| wake.due);
+            for (id, wake) in due.into_iter().take(limit as usize) {
+                let key = EntityKey { kind: wake.kind, id: *id };
+                taken.push(DueWake { key, tenant: wake.tenant, due: wake.due });
+                wake.due = now + HOLD;
+            }
+            taken
+        }))
+    }
+}
+
+impl Intents for Memory {
+    fn take_planned(
+        &self,
+        now: DateTime<Utc>,
+        reach: Reach,
+        limit: u32,
+    ) -> Answer<'_, Vec<DueIntent>> {
+        Box::pin(self.ask(move |tables| {
+            let Tables { intents, quarantine, .. } = tables;
+            let mut due: Vec<_> = intents
+                .iter_mut()
+                .filter(|(_, row)| row.status == Status::Planned && row.due <= now)
+                .filter(|(_, row)| row.reach == Reach::Silent || reach == Reach::Rings)
+                .filter(|(_, row)| !quarantine.contains_key(&row.owner.id))
+                .collect();
+            due.sort_by_key(|(id, row)| (row.due, **id));
+            let take = |(id, row): (&IntentId, &mut IntentRow)| {
+                row.due = now + HOLD;
+                let attempt = row.attempt + 1;
+                DueIntent { id: *id, owner: row.owner, tenant: row.tenant, attempt }
+            };
+            due.into_iter().take(limit as usize).map(take).collect()
+        }))
+    }
+
+    fn take_unresolved(&self, now: DateTime<Utc>, limit: u32) -> Answer<'_, Vec<OpenIntent>> {
+        Box::pin(self.ask(move |tables| {
+            let mut due: Vec<_> = tables
+                .intents
+                .iter_mut()
+                .filter(|(_, row)| row.status.is_open() && row.look_at <= now)
+                .collect();
+            due.sort_by_key(|(id, row)| (row.look_at, **id));
+            let take = |(id, row): (&IntentId, &mut IntentRow)| {
+                row.look_at = now + HOLD;
+                open(*id, row)
+            };
+            due.into_iter().take(limit as usize).map(take).collect()
+        }))
+    }
+
+    fn sending(&self, ids: Vec<IntentId>) -> Answer<'_, Vec<OpenIntent>> {
+        Box::pin(self.ask(move |tables| {
+            let rows = ids.iter().filter_map(|id| Some((*id, tables.intents.get(id)?)));
+            let sending = rows.filter(|(_, row)| row.status == Status::Sending);
+            sending.map(|(id, row)| open(id, row)).collect()
+        }))
+    }
+
+    fn not_found(&self, id: IntentId, look_at: DateTime<Utc>) -> Answer<'_, ()> {
+        Box::pin(self.ask(move |tables| {
+            if let Some(row) = tables.intents.get_mut(&id).filter(|row| row.status.is_open()) {
+                row.lookups += 1;
+                row.look_at = look_at;
+            }
+        }))
+    }
+
+    fn ambiguous(&self, id: IntentId, until: DateTime<Utc>) -> Answer<'_, ()> {
+        let now = self.0.clock.now();
+        Box::pin(self.ask(move |tables| {
+            if let Some(row) = tables.intents.get_mut(&id).filter(|row| row.status.is_open()) {
+                row.status = Status::Ambiguous;
+                row.ambiguous_since.get_or_insert(now);
+                row.look_at = until;
+            }
+        }))
+    }
+
+    fn counts(&self) -> Answer<'_, Vec<(String, i64)>> {
+        Box::pin(self.ask(|tables| {
+            let count = |status: Status| {
+                let rows = tables.intents.values().filter(|row| row.status == status).count();
+                (status.as_str().to_owned(), i64::try_from(rows).unwrap())
+            };
+            [Status::Planned, Status::Sending, Status::Ambiguous].map(count).to_vec()
+        }))
+    }
+}
+
+fn open(id: IntentId, row: &IntentRow) -> OpenIntent {
+    OpenIntent {
+        id,
+        owner: row.owner,
+        tenant: row.tenant,
+        operation: row.operation.to_owned(),
+        class: row.class,
+        reach: row.reach,
+        attempt: row.attempt,
+        schema: row.schema,
+        effect: row.effect.clone(),
+        not_after: row.not_after,
+        lookups: row.lookups,
+        planned_at: row.planned_at,
+        ambiguous_since: row.ambiguous_since,
+    }
+}
+
+impl Dialing for Memory {
+    fn stop(
+        &self,
+        scope: DialScope,
+        by: String,
+        reason: Option<String>,
+        at: DateTime<Utc>,
+    ) -> Answer<'_, ()> {
+        Box::pin(self.ask(move |tables| {
+            let scope = scope.as_text();
+            tables.stops.retain(|stop| stop.scope != scope);
+            tables.stops.push(DialStop { scope, by, reason, since: at });
+        }))
+    }
+
+    fn resume(&self, scope: DialScope) -> Answer<'_, bool> {
+        Box::pin(self.ask(move |tables| {
+            let before = tables.stops.len();
+            tables.stops.retain(|stop| stop.scope != scope.as_text());
+            tables.stops.len() < before
+        }))
+    }
+
+    fn stops(&self) -> Answer<'_, Vec<DialStop>> {
+        Box::pin(self.ask(|tables| tables.stops.clone()))
+    }
+}
+
+impl Quarantine for Memory {
+    fn put(
+        &self,
+        key: EntityKey,
+        tenant: TenantId,
+        reason: String,
+        poison: Option<Uuid>,
+        at: DateTime<Utc>,
+    ) -> Answer<'_, ()> {
+        Box::pin(self.ask(move |tables| {
+            let row = QuarantineRow { kind: key.kind, tenant, reason, poison, since: at };
+            tables.quarantine.insert(key.id, row);
+            tables.wakes.remove(&key.id);
+        }))
+    }
+
+    fn release(&self, key: EntityKey, at: DateTime<Utc>) -> Answer<'_, bool> {
+        Box::pin(self.ask(move |tables| {
+            let Some(released) = tables.quarantine.remove(&key.id) else { return false };
+            for row in tables.inbox.values_mut().filter(|row| row.to.id == key.id) {
+                row.attempts = 0;
+                row.available_at = at;
+            }
+            let wake = WakeRow { kind: released.kind, tenant: released.tenant, due: at };
+            tables.wakes.entry(key.id).or_insert(wake);
+            true
+        }))
+    }
+
+    fn list(&self, limit: u32) -> Answer<'_, Vec<QuarantinedEntity>> {
+        Box::pin(self.ask(move |tables| {
+            let waiting = |id: EntityId| {
+                let of = |row: &&Row| row.to.id == id && row.set_aside.is_none();
+                i64::try_from(tables.inbox.values().filter(of).count()).unwrap()
+            };
+            let entity = |(id, row): (&EntityId, &QuarantineRow)| QuarantinedEntity {
+                key: EntityKey { kind: row.kind, id: *id },
+                reason: row.reason.clone(),
+                poison: row.poison,
+                since: row.since,
+                waiting: waiting(*id),
+            };
+            tables.quarantine.iter().take(limit as usize).map(entity).collect()
+        }))
+    }
+}
+
+impl Facts for Memory {
+    fn after(&self, seq: i64, limit: u32) -> Answer<'_, Vec<StoredFact>> {
+        Box::pin(self.ask(move |tables| {
+            let facts = tables.facts.iter().filter(|fact| fact.seq > seq);
+            facts.take(limit as usize).cloned().collect()
+        }))
+    }
+
+    fn of(&self, key: EntityKey, seq: i64, limit: u32) -> Answer<'_, Vec<StoredFact>> {
+        Box::pin(self.ask(move |tables| {
+            let facts = tables.facts.iter().filter(|fact| fact.key == key && fact.seq > seq);
+            facts.take(limit as usize).cloned().collect()
+        }))
+    }
+
+    fn head(&self) -> Answer<'_, (i64, String)> {
+        Box::pin(self.ask(|tables| (tables.seq, "memory".to_owned())))
+    }
+}
+
+impl Resolver for Memory {
+    fn resolve(&self, asked: Vec<Whose>) -> Answer<'_, Vec<Resolution>> {
+        Box::pin(
+            self.ask(move |tables| asked.iter().map(|whose| whose_is(tables, whose)).collect()),
+        )
+    }
+}
+
+fn whose_is(tables: &Tables, whose: &Whose) -> Resolution {
+    let call_id = whose.call_id.as_str();
+    let named = EntityId::derived(whose.tenant, "mr-hire", call_id);
+    let alias = (whose.tenant, "mr-hire".to_owned(), call_id.to_owned());
+    let known = whose.intent.and_then(|id| Some(tables.intents.get(&id)?.owner.id));
+    let known = known.or_else(|| tables.aliases.get(&alias).copied());
+    let known = known.or_else(|| tables.entities.contains_key(&named).then_some(named));
+    if let Some(id) = known {
+        return Resolution::Known(id);
+    }
+    let phone = whose.phone.as_ref().map(|phone| phone.as_str());
+    let is_ringing = |row: &IntentRow| {
+        row.status.is_open() && row.reach == Reach::Rings && row.callee.as_deref() == phone
+    };
+    let ringing = tables.intents.iter().find(|(_, row)| phone.is_some() && is_ringing(row));
+    ringing.map_or(Resolution::New(named), |(id, _)| Resolution::Waits(*id))
+}

@@ -1,0 +1,239 @@
+//! Between the real kinds: the end of an interview reaches its screening exactly once.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+use actors::kinds::{InterviewPerformer, ScreeningPerformer};
+use domain::interview::{CallReport, CallStatus, Interview, InterviewEvent};
+use domain::policy::Zone;
+use domain::ports::{
+    Analysis, AnalysisRequest, Analyzer, BoxFuture, CallEngine, DialRequest, EngineError,
+    EngineListing, StoreError, Transcripts,
+};
+use domain::screening::{
+    ApplicationProfile, CandidateInfo, JobPolicy, Screening, ScreeningEvent, ScreeningStatus,
+    StageScores,
+};
+use domain::{CallId, Cause, EntityId, Kind, Machine, Phone, Provider, Seconds};
+use supervisor::{Branch, Tree, TreeSettings};
+
+use crate::toy::NoColumns;
+use crate::world::{World, delivery_key, incoming, is_applied, pass_s};
+
+/// An engine that takes every dial and scores every transcript.
+#[derive(Default)]
+pub struct Engine {
+    pub analyses: AtomicUsize,
+    pub dials: AtomicUsize,
+    /// How long a dial's answer takes, in seconds.
+    pub dial_s: AtomicU64,
+}
+
+impl CallEngine for Engine {
+    fn is_on(&self) -> bool {
+        true
+    }
+
+    fn dial(
+        &self,
+        _: DialRequest,
+    ) -> BoxFuture<'_, Result<(CallId, Option<Provider>), EngineError>> {
+        let n = self.dials.fetch_add(1, Ordering::SeqCst);
+        let takes_s = self.dial_s.load(Ordering::SeqCst);
+        Box::pin(async move {
+            pass_s(takes_s).await;
+            Ok((CallId::parse(&format!("dialled-{n}")).unwrap(), None))
+        })
+    }
+
+    fn call(&self, _: CallId) -> BoxFuture<'_, Result<CallReport, EngineError>> {
+        Box::pin(async { Err(EngineError::NotFound) })
+    }
+
+    fn calls(&self) -> BoxFuture<'_, Result<Vec<EngineListing>, EngineError>> {
+        Box::pin(async { Ok(Vec::new()) })
+    }
+}
+
+impl Analyzer for Engine {
+    fn analyze(&self, _: AnalysisRequest) -> BoxFuture<'_, Result<Analysis, EngineError>> {
+        self.analyses.fetch_add(1, Ordering::SeqCst);
+        Box::pin(async {
+            Ok(Analysis {
+                communication: 80.0,
+                technical: 70.0,
+                overall: 75.0,
+                candidate: CandidateInfo::default(),
+                cost: None,
+            })
+        })
+    }
+}
+
+impl Transcripts for Engine {
+    fn transcript(&self, _: EntityId) -> BoxFuture<'_, Result<Option<String>, StoreError>> {
+        Box::pin(async { Ok(Some("x".repeat(500))) })
+    }
+}
+
+pub struct Process {
+    pub tree: Arc<Tree>,
+    pub interviews: Arc<Branch<Interview>>,
+    pub screenings: Arc<Branch<Screening>>,
+}
+
+pub async fn start(world: &World, engine: &Arc<Engine>) -> Process {
+    let tree = Arc::new(Tree::build(world.ports(), TreeSettings::default()));
+    let calls = Arc::clone(engine) as Arc<dyn CallEngine>;
+    let interviews = tree.add(
+        Arc::new(NoColumns),
+        Arc::new(InterviewPerformer::new(calls, Arc::clone(&world.clock))),
+    );
+    let screenings = tree.add(
+        Arc::new(NoColumns),
+        Arc::new(ScreeningPerformer::new(
+            Arc::clone(engine) as Arc<dyn Analyzer>,
+            Arc::clone(engine) as Arc<dyn Transcripts>,
+        )),
+    );
+    tree.start().await.unwrap();
+    Process { tree, interviews, screenings }
+}
+
+pub async fn tell<M: Machine>(
+    world: &World,
+    branch: &Arc<Branch<M>>,
+    id: EntityId,
+    n: u128,
+    event: impl Into<M::Event>,
+) -> Result<supervisor::Routed, supervisor::Unavailable> {
+    let cause = Cause::Pushed { key: delivery_key(n), raw: Arc::from(*b"{}") };
+    branch.route(incoming(id, cause, event.into(), world.clock.now())).await
+}
+
+pub fn application() -> EntityId {
+    EntityId(uuid::Uuid::from_u128(0xa991))
+}
+
+fn interview() -> EntityId {
+    EntityId(uuid::Uuid::from_u128(0x1e71))
+}
+
+pub fn imported() -> ScreeningEvent {
+    ScreeningEvent::ApplicationImported(Box::new(ApplicationProfile {
+        phone: Phone::parse("+919876543210").unwrap(),
+        candidate_name: "Asha".to_owned(),
+        job_title: "Engineer".to_owned(),
+        job_description: "Builds".to_owned(),
+        zone: Zone::default(),
+        belongs_to: None,
+        stages: StageScores::default(),
+        policy: JobPolicy::default(),
+    }))
+}
+
+fn ended() -> InterviewEvent {
+    let call_id = CallId::parse("call-1").unwrap();
+    InterviewEvent::from(CallReport {
+        status: Some(CallStatus::Ended),
+        duration: Some(Seconds::parse(300.0).unwrap()),
+        transcript: Some("x".repeat(500)),
+        application: Some(application()),
+        ..CallReport::of(call_id)
+    })
+}
+
+fn status(world: &World) -> ScreeningStatus {
+    world.memory.state::<Screening>(application()).view().unwrap().status
+}
+
+fn heard(world: &World) -> usize {
+    let is_heard = |fact: &&domain::ports::StoredFact| {
+        fact.key.kind == Kind::Screening && fact.name.contains("heard")
+    };
+    world.memory.facts().iter().filter(is_heard).count()
+}
+
+#[tokio::test(start_paused = true)]
+async fn end_of_an_interview_reaches_its_screening_once() {
+    let world = World::new();
+    let engine = Arc::new(Engine::default());
+    let process = start(&world, &engine).await;
+    tell(&world, &process.screenings, application(), 1, imported()).await.unwrap();
+
+    assert!(is_applied(&tell(&world, &process.interviews, interview(), 2, ended()).await));
+    tell(&world, &process.interviews, interview(), 2, ended()).await.unwrap();
+    pass_s(2).await;
+
+    assert_eq!(heard(&world), 1, "{:?}", world.memory.facts());
+    assert_eq!(engine.analyses.load(Ordering::SeqCst), 1);
+    assert_eq!(status(&world), ScreeningStatus::ScoringComplete);
+    assert!(world.memory.rows(application()).is_empty());
+    pass_s(300).await;
+    assert_eq!(heard(&world), 1);
+    drop(process.tree);
+}
+
+#[tokio::test(start_paused = true)]
+async fn signal_survives_a_process_that_dies_between_the_commit_and_the_wake_up() {
+    let world = World::new();
+    let engine = Arc::new(Engine::default());
+    let first = start(&world, &engine).await;
+    tell(&world, &first.screenings, application(), 1, imported()).await.unwrap();
+    tell(&world, &first.interviews, interview(), 9, queued()).await.unwrap();
+    // The commit goes through; nobody lives to hear of it.
+    world.memory.hold(true);
+    let push = tokio::spawn({
+        let (interviews, now) = (Arc::clone(&first.interviews), world.clock.now());
+        let cause = Cause::Pushed { key: delivery_key(2), raw: Arc::from(*b"{}") };
+        async move { interviews.route(incoming(interview(), cause, ended(), now)).await }
+    });
+    pass_s(1).await;
+    push.abort();
+    drop(first);
+    pass_s(1).await;
+    world.memory.hold(false);
+    pass_s(1).await;
+    assert_eq!(world.memory.rows(application()).len(), 1);
+    assert_eq!(heard(&world), 0);
+
+    let _second = start(&world, &engine).await;
+    pass_s(3).await;
+    assert_eq!(heard(&world), 1);
+    assert_eq!(status(&world), ScreeningStatus::ScoringComplete);
+    assert_eq!(engine.analyses.load(Ordering::SeqCst), 1);
+    assert!(world.memory.rows(application()).is_empty());
+}
+
+fn queued() -> InterviewEvent {
+    let call_id = CallId::parse("call-1").unwrap();
+    InterviewEvent::from(CallReport {
+        status: Some(CallStatus::Queued),
+        application: Some(application()),
+        ..CallReport::of(call_id)
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn retry_of_a_failed_call_is_ordered_dialled_and_named_across_both_kinds() {
+    let world = World::new();
+    let engine = Arc::new(Engine::default());
+    let process = start(&world, &engine).await;
+    process.tree.come_up(async {}).await;
+    tell(&world, &process.screenings, application(), 1, imported()).await.unwrap();
+    let failed = CallReport {
+        status: Some(CallStatus::Failed),
+        application: Some(application()),
+        ..CallReport::of(CallId::parse("call-1").unwrap())
+    };
+    let failed = InterviewEvent::from(failed);
+    tell(&world, &process.interviews, interview(), 2, failed).await.unwrap();
+    pass_s(3 * 3_600).await;
+    assert_eq!(engine.dials.load(Ordering::SeqCst), 0);
+
+    pass_s(3_600 + 60).await;
+
+    assert_eq!(engine.dials.load(Ordering::SeqCst), 1);
+    let screening = world.memory.state::<Screening>(application()).view().unwrap();
+    assert_eq!(screening.call_id, Some(CallId::parse("dialled-0").unwrap()));
+}
