@@ -28,12 +28,13 @@ fn order_at_night_is_due_in_the_morning() {
 }
 
 #[test]
-fn window_is_judged_when_the_dial_is_sent() {
+fn window_is_judged_when_the_dial_is_sent_and_must_outlast_the_request() {
     let mut desk = desk();
     desk.tell(InterviewEvent::PlacingAsked(order())).unwrap();
-    desk.now = at("2026-11-20T16:29:59Z");
+    let closes = at("2026-11-20T16:30:00Z");
+    desk.now = closes - Duration::seconds(DIAL_SEND_TIMEOUT_S + 1);
     let mut late = desk.clone();
-    late.now = at("2026-11-20T16:30:00Z");
+    late.now += Duration::seconds(1);
     desk.dispatch("dial").unwrap();
     assert_eq!(desk.intents[&dial_intent(&desk)].row, Row::Sending { attempt: 1 });
     late.dispatch("dial").unwrap();

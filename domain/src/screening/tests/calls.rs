@@ -185,13 +185,13 @@ fn unknown_outcome_is_not_called_again_and_not_scored() {
 }
 
 #[test]
-fn silent_call_is_unknown_after_twenty_six_hours() {
+fn silent_call_is_unknown_after_its_patience() {
     let mut desk = imported();
     desk.hear(outside(1), Grade::Failed).unwrap();
     desk.wake().unwrap();
     let ordered_at = desk.now;
     desk.wake().unwrap();
-    assert_eq!(desk.now - ordered_at, Duration::hours(26));
+    assert_eq!(desk.now - ordered_at, Duration::hours(CALLING_HOURS_MAX));
     assert_eq!(desk.shown().status, ScreeningStatus::OutcomeUnknown);
 }
 
