@@ -111,10 +111,12 @@ create table intents (
     due_at timestamptz not null,
     not_after timestamptz,
     look_at timestamptz,
+    unanswered integer not null default 0,
     lookups integer not null default 0,
     ambiguous_since timestamptz,
-    dial_verdict text,
-    planned_at timestamptz not null default now(),
+    dial_verdict jsonb,
+    held_until timestamptz,
+    planned_at timestamptz not null,
     settled_at timestamptz,
     constraint intents_class check (class in ('idempotent', 'searchable', 'blind')),
     constraint intents_reach check (reach in ('rings', 'silent')),
@@ -123,8 +125,9 @@ create table intents (
 );
 create index intents_planned on intents (due_at) where status = 'planned';
 create index intents_open on intents (look_at) where status in ('sending', 'ambiguous');
-create index intents_by_callee on intents (callee)
-    where status in ('sending', 'ambiguous') and reach = 'rings';
+-- A dial holds its callee and a permit from its `sending` on: until the call is over, or `held_until`.
+create index intents_held on intents (tenant_id, callee) where held_until is not null;
+create index intents_running on intents (held_until) where held_until is not null;
 call protect_table('intents');
 
 -- The outside's names for entities whose id does not follow from the name.

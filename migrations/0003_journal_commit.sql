@@ -19,42 +19,83 @@ begin
 end
 $$;
 
+-- Why a phone may not ring now, or null: read in the commit that would send the dial. The row lock of
+-- `journal_head` is held, so no two dials read each other's absence.
+create function dial_refusal(
+    p_intent uuid, p_tenant uuid, p_permits integer, p_at timestamptz
+) returns text
+language plpgsql
+as $$
+declare
+    v_callee text;
+begin
+    if exists (
+        select from dialing_stops d
+        where d.scope in ('all', 'tenant:' || p_tenant, 'provider:mr-hire')
+    ) then
+        return 'dialing_stopped';
+    end if;
+    select i.callee into v_callee from intents i where i.id = p_intent and i.tenant_id = p_tenant;
+    if exists (
+        select from intents h
+        where h.tenant_id = p_tenant and h.callee = v_callee and h.held_until is not null
+            and h.id <> p_intent
+            and (h.held_until > p_at or h.status || '' in ('sending', 'ambiguous'))
+    ) then
+        return 'callee_held';
+    end if;
+    if (
+        select count(*) from intents h
+        where h.held_until is not null and h.held_until > p_at and h.id <> p_intent
+    ) >= p_permits then
+        return 'no_permit';
+    end if;
+    return null;
+end
+$$;
+
 -- Writes what a batch owes: intents, messages, names. Rare beside the rest, so it comes as one document.
 -- Intents are moved one by one: a join planned while the table is small would walk all of it later. The
 -- empty text beside a status keeps the partial indexes out, which are all a bad plan could walk.
-create function journal_owe(p_writer uuid, p_owed jsonb) returns void
+create function journal_owe(p_writer uuid, p_owed jsonb, p_at timestamptz) returns void
 language plpgsql
 as $$
 declare
     v_row record;
     v_rows integer;
+    v_refusal text;
 begin
     if p_owed ? 'plan' then
         insert into intents (id, tenant_id, kind, entity_id, operation, class, reach, callee, schema,
-            effect, status, due_at)
+            effect, status, due_at, planned_at)
         select p.id, p.tenant_id, p.kind, p.entity_id, p.operation, p.class, p.reach, p.callee,
-            p.schema, p.effect, 'planned', p.due_at
+            p.schema, p.effect, 'planned', p.due_at, p_at
         from jsonb_to_recordset(p_owed -> 'plan') as p (id uuid, tenant_id uuid, kind text,
             entity_id uuid, operation text, class text, reach text, callee text, schema smallint,
             effect text, due_at timestamptz);
     end if;
 
     for v_row in
-        select s.id, s.tenant_id, s.attempt, s.not_after, s.look_at
+        select s.id, s.tenant_id, s.attempt, s.not_after, s.look_at, s.held_until, s.dial_verdict
         from jsonb_to_recordset(p_owed -> 'send') as s (id uuid, tenant_id uuid, attempt integer,
-            not_after timestamptz, look_at timestamptz)
+            not_after timestamptz, look_at timestamptz, held_until timestamptz, dial_verdict jsonb)
     loop
+        if v_row.held_until is not null then
+            v_refusal := dial_refusal(v_row.id, v_row.tenant_id, (p_owed ->> 'permits')::integer, p_at);
+            if v_refusal is not null then
+                raise exception '%', v_refusal using errcode = 'RM003';
+            end if;
+        end if;
         update intents i
         set status = 'sending', attempt = v_row.attempt, writer = p_writer,
             not_after = v_row.not_after, look_at = v_row.look_at, lookups = 0,
-            dial_verdict = 'allowed'
+            unanswered = case i.status when 'sending' then i.unanswered + 1 else 0 end,
+            held_until = v_row.held_until, dial_verdict = v_row.dial_verdict
         where i.id = v_row.id and i.tenant_id = v_row.tenant_id
-            and (i.status || '' = 'planned' or (i.status || '' = 'sending' and i.attempt < v_row.attempt))
-            and not (i.reach || '' = 'rings' and exists (
-                select from dialing_stops d
-                where d.scope in ('all', 'tenant:' || i.tenant_id, 'provider:mr-hire')));
+            and (i.reach || '' = 'rings') = (v_row.held_until is not null)
+            and (i.status || '' = 'planned' or (i.status || '' = 'sending' and i.attempt < v_row.attempt));
         if not found then
-            raise exception 'dialing_stopped' using errcode = 'RM003';
+            raise exception 'intent_not_planned' using errcode = 'RM003';
         end if;
     end loop;
 
@@ -64,7 +105,7 @@ begin
             due_at timestamptz)
     loop
         update intents i
-        set status = 'planned', due_at = v_row.due_at
+        set status = 'planned', due_at = v_row.due_at, held_until = null
         where i.id = v_row.id and i.tenant_id = v_row.tenant_id
             and i.status || '' in ('planned', 'sending');
     end loop;
@@ -74,7 +115,7 @@ begin
         from jsonb_to_recordset(p_owed -> 'cancel') as s (id uuid, tenant_id uuid)
     loop
         update intents i
-        set status = 'cancelled', settled_at = now()
+        set status = 'cancelled', settled_at = p_at
         where i.id = v_row.id and i.tenant_id = v_row.tenant_id and i.status || '' = 'planned';
         if not found then
             raise exception 'intent_not_planned' using errcode = 'RM003';
@@ -86,7 +127,7 @@ begin
         from jsonb_to_recordset(p_owed -> 'close') as s (id uuid, tenant_id uuid)
     loop
         update intents i
-        set status = case i.status when 'planned' then 'cancelled' else 'done' end, settled_at = now()
+        set status = case i.status when 'planned' then 'cancelled' else 'done' end, settled_at = p_at
         where i.id = v_row.id and i.tenant_id = v_row.tenant_id
             and i.status || '' in ('planned', 'sending', 'ambiguous');
     end loop;
@@ -96,7 +137,7 @@ begin
         from jsonb_to_recordset(p_owed -> 'settle') as s (id uuid, tenant_id uuid, attempt integer)
     loop
         update intents i
-        set status = 'done', settled_at = now()
+        set status = 'done', settled_at = p_at
         where i.id = v_row.id and i.tenant_id = v_row.tenant_id
             and i.status || '' in ('sending', 'ambiguous') and i.attempt = v_row.attempt;
         if not found then
@@ -104,12 +145,21 @@ begin
         end if;
     end loop;
 
+    for v_row in
+        select r.id, r.tenant_id
+        from jsonb_to_recordset(p_owed -> 'release') as r (id uuid, tenant_id uuid)
+    loop
+        update intents i
+        set held_until = null
+        where i.id = v_row.id and i.tenant_id = v_row.tenant_id;
+    end loop;
+
     if p_owed ? 'signals' then
         insert into dedupe_keys (key, tenant_id)
         select s.id, s.tenant_id
         from jsonb_to_recordset(p_owed -> 'signals') as s (id uuid, tenant_id uuid);
         insert into inbox (id, tenant_id, kind, entity_id, schema, event, hops, received_at)
-        select s.id, s.tenant_id, s.kind, s.entity_id, s.schema, s.event, s.hops, coalesce(s.at, now())
+        select s.id, s.tenant_id, s.kind, s.entity_id, s.schema, s.event, s.hops, coalesce(s.at, p_at)
         from jsonb_to_recordset(p_owed -> 'signals') as s (id uuid, tenant_id uuid, kind text,
             entity_id uuid, schema smallint, event text, hops smallint, at timestamptz);
     end if;
@@ -234,7 +284,7 @@ begin
     end if;
 
     if p_owed is not null then
-        perform journal_owe(p_writer, p_owed);
+        perform journal_owe(p_writer, p_owed, p_at);
     end if;
     return v_base;
 end

@@ -235,7 +235,7 @@ fn moved(step: &IntentStep) -> Option<IntentId> {
         | IntentStep::Cancel { id }
         | IntentStep::Close { id }
         | IntentStep::Settle { id, .. } => Some(*id),
-        IntentStep::Plan(_) => None,
+        IntentStep::Plan(_) | IntentStep::Release { .. } => None,
     }
 }
 
@@ -284,9 +284,11 @@ fn record<M: Machine>(fact: &M::Fact, now: DateTime<Utc>) -> FactRecord {
 fn intent_step<M: Machine>(moved: IntentMove<M::Effect>, settling: Duration) -> IntentStep {
     match moved {
         IntentMove::Plan(new) => IntentStep::Plan(intent_row::<M>(new)),
-        IntentMove::Send { intent, attempt, not_after } => {
-            IntentStep::Send { id: intent, attempt, not_after, look_at: not_after + settling }
+        IntentMove::Send { intent, attempt, not_after, claim } => {
+            let look_at = not_after + settling;
+            IntentStep::Send { id: intent, attempt, not_after, look_at, claim }
         }
+        IntentMove::Release { intent } => IntentStep::Release { id: intent },
         IntentMove::Postpone { intent, due } => IntentStep::Postpone { id: intent, due },
         IntentMove::Cancel { intent } => IntentStep::Cancel { id: intent },
     }

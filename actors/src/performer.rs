@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use domain::ports::BoxFuture;
+use domain::ports::{BoxFuture, Leave};
 use domain::{Attempt, EntityKey, IntentId, Machine, TenantId};
 
 /// An intent that was moved to `sending` and goes out now.
@@ -17,8 +17,8 @@ pub struct Sent<E> {
     pub tenant: TenantId,
     /// The attempt this is.
     pub attempt: Attempt,
-    /// No request leaves after this instant.
-    pub not_after: DateTime<Utc>,
+    /// Asked when a request leaves.
+    pub leave: Leave,
     /// When it was planned.
     pub planned_at: DateTime<Utc>,
     /// What is needed to do it.
@@ -54,6 +54,6 @@ pub trait Performer<M: Machine>: Send + Sync + 'static {
     fn withheld(&self, sent: &Sent<M::Effect>, until: DateTime<Utc>) -> M::Event;
     /// Looks up whether it was done.
     fn look_up(&self, sent: Sent<M::Effect>) -> BoxFuture<'_, Found<M>>;
-    /// How long after `not_after` its outcome may still arrive by itself.
+    /// How long after the last instant at which it may leave its outcome may still arrive by itself.
     fn settling(&self) -> Duration;
 }

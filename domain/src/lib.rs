@@ -16,8 +16,8 @@ mod value;
 
 pub use ids::{DedupeKey, EntityId, EntityKey, IntentId, Kind, TenantId, UnknownKind};
 pub use machine::{
-    Alias, Attempt, Cause, Certainty, Decision, IntentMove, Machine, Named, NewIntent, Nudge,
-    OperationClass, Reach, Rejected, Transition,
+    Alias, Attempt, Cause, Certainty, Claim, Decision, IntentMove, Machine, Named, NewIntent,
+    Nudge, OperationClass, Reach, Rejected, Transition,
 };
 pub use signal::{HOPS_MAX, Signal};
 pub use value::{CallId, CostUsd, InvalidValue, Phone, Provider, Seconds};

@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::ids::{DedupeKey, EntityId, IntentId, Kind};
+use crate::policy::DialVerdict;
 use crate::signal::Signal;
 
 /// How often an intent was handed to the outside; the first time is 1.
@@ -197,6 +198,8 @@ pub enum IntentMove<E> {
         attempt: Attempt,
         /// No request leaves after this instant.
         not_after: DateTime<Utc>,
+        /// What it takes along.
+        claim: Claim,
     },
     /// Waits until `due`; from `planned`, or from `sending` when it is proven not to have happened.
     Postpone {
@@ -209,6 +212,25 @@ pub enum IntentMove<E> {
     Cancel {
         /// Which intent.
         intent: IntentId,
+    },
+    /// Lets go of the person and the permit it claimed; the call is over.
+    Release {
+        /// Which intent.
+        intent: IntentId,
+    },
+}
+
+/// What goes into the commit that sends an intent, beside the attempt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Claim {
+    /// It concerns nobody.
+    Nothing,
+    /// It takes a permit, and its callee, whom no other dial of the tenant may ring meanwhile.
+    Callee {
+        /// When it lets go by itself, if nothing is heard of the call.
+        until: DateTime<Utc>,
+        /// Why the phone may ring.
+        verdict: DialVerdict,
     },
 }
 

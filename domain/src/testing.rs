@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Duration, Utc};
 
 use crate::ids::{EntityId, IntentId};
-use crate::machine::{Attempt, IntentMove, Machine, Nudge, Reach, Rejected, Transition};
+use crate::machine::{Attempt, Claim, IntentMove, Machine, Nudge, Reach, Rejected, Transition};
 use crate::signal::Signal;
 
 /// Noon in India on a Friday: a good time to ring there.
@@ -37,6 +37,8 @@ pub struct Intent {
     pub reach: Reach,
     /// When it was sent.
     pub sent: Vec<DateTime<Utc>>,
+    /// Whether it holds its callee.
+    pub holds: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -104,12 +106,13 @@ where
         self.documents.extend(decision.documents.iter().cloned());
         self.signals.extend(decision.signals.iter().cloned());
         self.aliases.extend(decision.aliases.iter().map(|alias| alias.external.clone()));
-        decision.intents.iter().map(|step| self.step(step)).collect()
+        decision.intents.iter().filter_map(|step| self.step(step)).collect()
     }
 
-    /// Moves an intent; what the journal would refuse is a defect.
-    fn step(&mut self, step: &IntentMove<M::Effect>) -> IntentId {
-        match step {
+    /// Moves an intent, and names it where that settles what an outcome would; what the journal would
+    /// refuse is a defect.
+    fn step(&mut self, step: &IntentMove<M::Effect>) -> Option<IntentId> {
+        let id = match step {
             IntentMove::Plan(new) => {
                 let _: M::Effect = reread(&new.effect);
                 let intent = Intent {
@@ -117,11 +120,12 @@ where
                     operation: new.operation,
                     reach: new.reach,
                     sent: Vec::new(),
+                    holds: false,
                 };
                 assert!(self.intents.insert(new.id, intent).is_none(), "an intent planned twice");
                 new.id
             }
-            IntentMove::Send { intent, attempt, not_after } => {
+            IntentMove::Send { intent, attempt, not_after, claim } => {
                 assert!(*not_after > self.now);
                 let now = self.now;
                 let row = self.intents.get_mut(intent).expect("sent but never planned");
@@ -130,7 +134,9 @@ where
                     panic!("sent from {:?}", row.row)
                 };
                 assert!(*attempt > last, "attempt {attempt} sent after {last}");
+                assert_eq!(matches!(claim, Claim::Callee { .. }), row.reach == Reach::Rings);
                 row.row = Row::Sending { attempt: *attempt };
+                row.holds = row.reach == Reach::Rings;
                 row.sent.push(now);
                 *intent
             }
@@ -140,6 +146,7 @@ where
                     panic!("postponed from {:?}", row.row)
                 };
                 row.row = Row::Planned { due: *due, attempt };
+                row.holds = false;
                 *intent
             }
             IntentMove::Cancel { intent } => {
@@ -148,7 +155,12 @@ where
                 row.row = Row::Cancelled;
                 *intent
             }
-        }
+            IntentMove::Release { intent } => {
+                self.intents.get_mut(intent).expect("released but never planned").holds = false;
+                return None;
+            }
+        };
+        Some(id)
     }
 
     fn settle(&mut self, intent: IntentId) {

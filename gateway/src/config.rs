@@ -104,6 +104,8 @@ pub struct Config {
     pub service_token: Option<SecretString>,
     /// What people's tokens are signed with.
     pub jwt_secret: Option<SecretString>,
+    /// Calls that may run at once, over all instances.
+    pub dial_permits: u32,
     /// Whether `serve` may migrate a database that is not the embedded one.
     pub migrate: bool,
     /// The time of a simulated world; real time when absent.
@@ -175,6 +177,7 @@ impl Config {
             webhook_secret: webhook_secret.read()?,
             service_token: service_token.read()?,
             jwt_secret: jwt_secret.read()?,
+            dial_permits: settings.dial_permits,
             migrate: settings.migrate,
             simulated_clock: settings.simulated_clock,
             log: settings.log,

@@ -202,7 +202,7 @@ impl House {
         let (journal, journal_task) = GroupJournal::start(
             database.clone(),
             instance_name(),
-            JournalSettings::default(),
+            JournalSettings { permits: config.dial_permits, ..JournalSettings::default() },
             Arc::clone(&feed) as _,
         );
         let ports = Ports {
@@ -210,8 +210,9 @@ impl House {
             store: Arc::clone(&store) as Arc<dyn Store>,
             clock: Arc::clone(&clock),
         };
-        let engine = Arc::new(MrHire::new(engine_settings(config)?, Arc::clone(&clock))?);
-        let tree = Arc::new(Tree::build(ports, TreeSettings::default()));
+        let engine = Arc::new(MrHire::new(engine_settings(config)?)?);
+        let settings = TreeSettings { permits: config.dial_permits, ..TreeSettings::default() };
+        let tree = Arc::new(Tree::build(ports, settings));
         // One line a kind: its machine, its repository, and what its intents do.
         let interviews = tree.add(
             Arc::new(InterviewRepository),

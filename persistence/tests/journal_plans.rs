@@ -5,8 +5,9 @@ mod common;
 use chrono::{DateTime, TimeDelta, Utc};
 use common::ledger::{Ledger, eventually, first_seq, watch};
 use common::{World, rows, steps, with_world};
+use domain::policy::CallingWindow;
 use domain::ports::{Inbox as _, IntentRow, IntentStep, SignalRow, Step, Verdict};
-use domain::{Alias, Cause, DedupeKey, EntityKey, IntentId, OperationClass, Reach};
+use domain::{Alias, Cause, Claim, DedupeKey, EntityKey, IntentId, OperationClass, Reach};
 use sqlx::Executor as _;
 use uuid::Uuid;
 
@@ -42,9 +43,10 @@ const GROW: &str = "
     insert into wakes (entity_id, kind, tenant_id, due_at, version)
     select gen_random_uuid(), 'interview', gen_random_uuid(), now(), 1 from generate_series(1, 200000) as n;
     insert into intents (id, tenant_id, kind, entity_id, operation, class, reach, callee, schema,
-        effect, status, attempt, due_at, look_at)
+        effect, status, attempt, due_at, look_at, held_until, planned_at)
     select gen_random_uuid(), gen_random_uuid(), 'interview', gen_random_uuid(), 'dial', 'searchable', 'rings',
-        '+91' || n, 1, '{}', (array['planned', 'sending', 'ambiguous'])[n % 3 + 1], 1, now(), now()
+        '+91' || n, 1, '{}', (array['planned', 'sending', 'ambiguous'])[n % 3 + 1], 1, now(), now(),
+        now() - interval '1 day', now()
     from generate_series(1, 200000) as n;
     insert into call_aliases (source, external, tenant_id, entity_id)
     select 'grown', n::text, gen_random_uuid(), gen_random_uuid() from generate_series(1, 200000) as n;
@@ -139,20 +141,29 @@ async fn from_inbox(world: &World, n: u128, version: i64, now: DateTime<Utc>) ->
 fn owing(entity: EntityKey, version: i64, now: DateTime<Utc>) -> Step {
     let id = |ordinal| IntentId::derived(entity.id, "fetch", ordinal);
     let due = now + TimeDelta::hours(1);
+    let callee = |ordinal: u32| format!("+9195{:08}{ordinal}", entity.id.0.as_u128() % 100_000_000);
     let plan = |ordinal| {
         IntentStep::Plan(IntentRow {
             id: id(ordinal),
             operation: "fetch",
             class: OperationClass::Idempotent,
             reach: Reach::Rings,
-            callee: None,
+            callee: Some(callee(ordinal)),
             schema: 1,
             effect: "{}".to_owned(),
             due,
         })
     };
-    let send =
-        |ordinal| IntentStep::Send { id: id(ordinal), attempt: 1, not_after: due, look_at: due };
+    let noon = "2026-11-20T06:30:00Z".parse().expect("an instant");
+    let verdict = CallingWindow::default().judge(noon, noon).expect("a good time to ring");
+    let claim = Claim::Callee { until: due, verdict };
+    let send = |ordinal| IntentStep::Send {
+        id: id(ordinal),
+        attempt: 1,
+        not_after: due,
+        look_at: due,
+        claim: claim.clone(),
+    };
     let mut step = match version {
         3 => steps::ended(entity, version, now),
         _ => steps::moved(entity, version, "ringing", now),
@@ -160,7 +171,12 @@ fn owing(entity: EntityKey, version: i64, now: DateTime<Utc>) -> Step {
     step.intents = match version {
         0 => (0..4).map(plan).collect(),
         1 => vec![send(0), send(1), IntentStep::Postpone { id: id(2), due }],
-        2 => vec![IntentStep::Settle { id: id(0), attempt: 1 }, IntentStep::Close { id: id(1) }],
+        2 => vec![
+            IntentStep::Settle { id: id(0), attempt: 1 },
+            IntentStep::Close { id: id(1) },
+            IntentStep::Release { id: id(0) },
+            IntentStep::Release { id: id(1) },
+        ],
         _ => vec![IntentStep::Cancel { id: id(2) }, IntentStep::Close { id: id(3) }],
     };
     step.signals = vec![SignalRow {

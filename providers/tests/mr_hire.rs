@@ -3,8 +3,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
-use std::sync::Arc;
+use std::io::Read;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use axum::Router;
 use axum::http::{StatusCode, header};
@@ -12,31 +13,23 @@ use axum::response::IntoResponse;
 use axum::routing::{any, post};
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::interview::CallStatus;
-use domain::ports::{AnalysisRequest, Analyzer, CallEngine, Clock, DialRequest, EngineError};
+use domain::ports::{
+    AnalysisRequest, Analyzer, CallEngine, DialRequest, EngineError, Leave, LostDial, Sighting,
+};
 use domain::{CallId, EntityId, IntentId, Phone};
 use providers::{MrHire, MrHireSettings};
+use serde_json::json;
 use simulations::Rate;
 use simulations::engine::{Engine, EngineHandle, EngineSettings, Faults};
 use tokio::net::TcpListener;
 use uuid::Uuid;
-
-/// Time stands still; deadlines are met or missed as a test says.
-struct Still(DateTime<Utc>);
-
-impl Clock for Still {
-    fn now(&self) -> DateTime<Utc> {
-        self.0
-    }
-}
-
-const NOW: DateTime<Utc> = DateTime::UNIX_EPOCH;
 
 fn client(base: Option<&str>) -> MrHire {
     let settings = MrHireSettings {
         base: base.map(|url| url.parse().unwrap()),
         token: Some("internal-token".into()),
     };
-    MrHire::new(settings, Arc::new(Still(NOW))).unwrap()
+    MrHire::new(settings).unwrap()
 }
 
 async fn engine(faults: Faults) -> (EngineHandle, MrHire) {
@@ -63,7 +56,7 @@ fn order(intent: u128) -> DialRequest {
         system_prompt: "You are kind.".to_owned(),
         application: EntityId(Uuid::from_u128(7)),
         belongs_to: None,
-        not_after: NOW + TimeDelta::seconds(10),
+        leave: Leave::new(|| true),
     }
 }
 
@@ -103,11 +96,100 @@ async fn dial_carries_our_intent_to_the_webhook() {
 }
 
 #[tokio::test]
-async fn dial_after_its_deadline_does_not_leave() {
+async fn dial_that_may_not_leave_any_more_does_not() {
     let (engine, client) = engine(Faults::default()).await;
-    let late = DialRequest { not_after: NOW, ..order(1) };
+    let late = DialRequest { leave: Leave::new(|| false), ..order(1) };
     assert!(matches!(client.dial(late).await, Err(EngineError::NotSent)));
     assert_eq!(engine.engine().ledger().requests.len(), 0);
+}
+
+/// Connecting may take seconds, in which the window closes or the button is pressed.
+#[tokio::test]
+async fn dial_is_asked_whether_it_may_leave_when_the_connection_stands() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let client = client(Some(&format!("http://{}", listener.local_addr().unwrap())));
+    let accepted = Arc::new(Mutex::new(None));
+    let leave = Leave::new({
+        let accepted = Arc::clone(&accepted);
+        move || {
+            *accepted.lock().unwrap() = listener.accept().ok();
+            false
+        }
+    });
+    let dialled = client.dial(DialRequest { leave, ..order(1) }).await;
+    assert!(matches!(dialled, Err(EngineError::NotSent)), "{dialled:?}");
+    let (mut socket, _) = accepted.lock().unwrap().take().expect("asked before it was connected");
+    socket.set_nonblocking(false).unwrap();
+    let mut heard = Vec::new();
+    socket.read_to_end(&mut heard).unwrap();
+    assert_eq!(String::from_utf8_lossy(&heard), "", "not even its head");
+}
+
+#[expect(clippy::disallowed_methods, reason = "the simulated engine lives in real time here")]
+fn now() -> DateTime<Utc> {
+    Utc::now()
+}
+
+fn lost(intent: u128) -> LostDial {
+    LostDial {
+        intent: IntentId(Uuid::from_u128(intent)),
+        phone: Phone::parse("+919529117230").unwrap(),
+        since: now(),
+    }
+}
+
+#[tokio::test]
+async fn dial_whose_answer_was_lost_is_found_by_its_intent() {
+    let mut faults = Faults::default();
+    faults.dial.accept_then_fail = Rate::ALWAYS;
+    let (engine, client) = engine(faults).await;
+    assert!(client.dial(order(1)).await.is_err());
+    let Sighting::Placed(call_id, _) = client.find(lost(1)).await.unwrap() else {
+        panic!("not found")
+    };
+    assert_eq!(engine.engine().ledger().calls[0].call_id, call_id.as_str());
+    assert_eq!(client.find(lost(2)).await.unwrap(), Sighting::Absent);
+}
+
+#[tokio::test]
+async fn dial_is_looked_for_on_every_page_back_to_its_time() {
+    let settings = EngineSettings { calls_live_max: 1_000, ..EngineSettings::default() };
+    let engine = Engine::start(settings).await.unwrap();
+    let client = client(Some(engine.base_url()));
+    let since = now();
+    for intent in 1..=230 {
+        let phone = Phone::parse(&format!("+9195291{intent:05}")).unwrap();
+        client.dial(DialRequest { phone, ..order(intent) }).await.unwrap();
+    }
+    let first = client.find(LostDial { since, ..lost(1) }).await.unwrap();
+    assert!(matches!(first, Sighting::Placed(..)), "{first:?}");
+    assert_eq!(client.find(lost(999)).await.unwrap(), Sighting::Absent);
+}
+
+#[tokio::test]
+async fn engine_that_forgets_metadata_proves_nothing_about_a_number_it_rang() {
+    let (_engine, client) = engine(Faults { metadata_forgotten: true, ..Faults::default() }).await;
+    client.dial(order(1)).await.unwrap();
+    assert_eq!(client.find(lost(1)).await.unwrap(), Sighting::Unclear);
+    let other = Phone::parse("+919529117231").unwrap();
+    assert_eq!(client.find(LostDial { phone: other, ..lost(1) }).await.unwrap(), Sighting::Absent);
+    let later = now() + TimeDelta::hours(1);
+    assert_eq!(client.find(LostDial { since: later, ..lost(1) }).await.unwrap(), Sighting::Absent);
+}
+
+#[tokio::test]
+async fn full_list_without_a_cursor_is_not_complete() {
+    let row = |n: usize| {
+        json!({"callId": format!("c{n}"), "phoneNumber": "+919529117239",
+        "status": "queued", "createdAt": now()})
+    };
+    for (rows, said) in [(99, Sighting::Absent), (100, Sighting::Unclear)] {
+        let calls: Vec<_> = (0..rows).map(row).collect();
+        let list = json!({ "calls": calls }).to_string();
+        let client = stranger(Router::new().fallback(any(move || async move { list }))).await;
+        assert_eq!(client.find(lost(1)).await.unwrap(), said);
+    }
 }
 
 #[tokio::test]

@@ -1,9 +1,7 @@
 //! The red button, as it is felt at the last moment before a phone rings.
 
 use std::collections::HashSet;
-use std::pin::pin;
 use std::sync::{PoisonError, RwLock};
-use std::task::Poll;
 
 use chrono::Duration;
 use domain::TenantId;
@@ -12,8 +10,8 @@ use domain::ports::{DialScope, DialStop};
 /// The platform that every dial goes through.
 const PROVIDER: &str = "mr-hire";
 
-/// What this process knows of the stops. The `sending` commit reads the table itself; this stands
-/// between that commit and the request, so that no dial begins after the button's answer.
+/// What this process knows of the stops. The `sending` commit reads the table itself; this is asked
+/// between that commit and the request.
 #[derive(Debug, Default)]
 pub struct DialGate {
     state: RwLock<Stops>,
@@ -41,7 +39,7 @@ impl Stops {
 }
 
 impl DialGate {
-    /// Whether dialing for `tenant` is stopped.
+    /// Whether dialing for `tenant` is stopped, as far as this process knows.
     pub fn is_stopped(&self, tenant: TenantId) -> bool {
         self.read().hold(tenant)
     }
@@ -49,28 +47,6 @@ impl DialGate {
     /// Whether no phone may ring at all.
     pub fn stops_everything(&self) -> bool {
         self.read().hold_everything()
-    }
-
-    /// Begins a dial unless dialing is stopped; answers what came of it, or nothing when it was held
-    /// back.
-    ///
-    /// It begins under the gate's lock, which the button takes: whichever of the two is first, no dial
-    /// begins once [`DialGate::stop`] has come back.
-    pub async fn pass<T>(&self, tenant: TenantId, dial: impl Future<Output = T>) -> Option<T> {
-        let mut dial = pin!(dial);
-        let mut has_begun = false;
-        std::future::poll_fn(|context| {
-            if has_begun {
-                return dial.as_mut().poll(context).map(Some);
-            }
-            let stops = self.read();
-            if stops.hold(tenant) {
-                return Poll::Ready(None);
-            }
-            has_begun = true;
-            dial.as_mut().poll(context).map(Some)
-        })
-        .await
     }
 
     /// Stops at once; called before the stop is committed.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use actors::{Found, Performed, Sent};
 use chrono::{DateTime, Utc};
-use domain::ports::{BoxFuture, OpenIntent, StoreError};
+use domain::ports::{BoxFuture, Clock, Leave, OpenIntent, StoreError};
 use domain::{
     Attempt, Cause, Certainty, EntityId, IntentId, Kind, Machine, Nudge, Reach, TenantId,
 };
@@ -95,18 +95,15 @@ impl<M: Machine> AnyBranch for Branch<M> {
 
     fn perform(self: Arc<Self>, open: OpenIntent, gate: Arc<DialGate>) -> BoxFuture<'static, ()> {
         Box::pin(async move {
-            let Some(sent) = sent::<M>(&open) else { return };
-            let now = self.clock.now();
-            let effect = async { self.performer.perform(sent.clone()).await };
-            let performed = match open.reach {
-                _ if now >= open.not_after => None,
-                Reach::Silent => Some(effect.await),
-                Reach::Rings => gate.pass(open.tenant, effect).await,
-            };
-            let performed = performed.unwrap_or_else(|| {
-                let until = now + gate.recheck_after();
+            let recheck_after = gate.recheck_after();
+            let leave = leave(&open, Arc::clone(&self.clock), gate);
+            let Some(sent) = sent::<M>(&open, leave) else { return };
+            let performed = if sent.leave.is_granted() {
+                self.performer.perform(sent).await
+            } else {
+                let until = self.clock.now() + recheck_after;
                 Performed::Settled(self.performer.withheld(&sent, until))
-            });
+            };
             let (event, certainty) = match performed {
                 Performed::Settled(event) => (event, Certainty::Known),
                 Performed::Unsure(event) => (event, Certainty::Unsure),
@@ -117,7 +114,9 @@ impl<M: Machine> AnyBranch for Branch<M> {
 
     fn look_up(self: Arc<Self>, open: OpenIntent) -> BoxFuture<'static, Looked> {
         Box::pin(async move {
-            let Some(sent) = sent::<M>(&open) else { return Looked::Unsure };
+            let Some(sent) = sent::<M>(&open, Leave::new(|| false)) else {
+                return Looked::Unsure;
+            };
             match timeout(LOOKUP_TIMEOUT, self.performer.look_up(sent)).await {
                 Ok(Found::Done(event)) => {
                     self.tell_outcome(&open, event, Certainty::Known).await;
@@ -215,14 +214,23 @@ impl<M: Machine> Branch<M> {
     }
 }
 
-fn sent<M: Machine>(open: &OpenIntent) -> Option<Sent<M::Effect>> {
+/// Says until when, and whether, what is sent may leave.
+fn leave(open: &OpenIntent, clock: Arc<dyn Clock>, gate: Arc<DialGate>) -> Leave {
+    let (reach, tenant, not_after) = (open.reach, open.tenant, open.not_after);
+    Leave::new(move || {
+        let is_stopped = reach == Reach::Rings && gate.is_stopped(tenant);
+        clock.now() < not_after && !is_stopped
+    })
+}
+
+fn sent<M: Machine>(open: &OpenIntent, leave: Leave) -> Option<Sent<M::Effect>> {
     match serde_json::from_str(&open.effect) {
         Ok(effect) => Some(Sent {
             id: open.id,
             owner: open.owner,
             tenant: open.tenant,
             attempt: open.attempt,
-            not_after: open.not_after,
+            leave,
             planned_at: open.planned_at,
             effect,
         }),

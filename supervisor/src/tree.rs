@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use actors::{AfterCommit, Context, Performer};
 use dashmap::DashMap;
+use domain::policy::PERMITS_DEFAULT;
 use domain::ports::{
     Clock, DialScope, DialStop, Journal, QuarantinedEntity, Repository, Store, StoreError,
 };
@@ -36,6 +37,8 @@ const OBSERVE_AHEAD: usize = 1_024;
 const OBSERVE_PAUSE: Duration = Duration::from_millis(5);
 /// Of the patience of a stop, the part that is for what is under way; the rest is for the actors.
 const DRAIN_WORK_SHARE: f64 = 0.75;
+/// The pause between two looks at the dials that are on their way out when dialing is stopped.
+const LEAVING_PAUSE: Duration = Duration::from_millis(50);
 /// How long the last tasks may take to notice that everything has ended.
 const END_PATIENCE: Duration = Duration::from_millis(500);
 /// Rows a list of quarantined entities shows.
@@ -59,11 +62,17 @@ pub struct TreeSettings {
     pub deliveries_max: usize,
     /// How long an entity is idle before it is passivated.
     pub passivate_after: Duration,
+    /// Calls of ours that may run at once; no more dials are offered than there are permits left.
+    pub permits: u32,
 }
 
 impl Default for TreeSettings {
     fn default() -> Self {
-        Self { deliveries_max: 8_192, passivate_after: Duration::from_secs(600) }
+        Self {
+            deliveries_max: 8_192,
+            passivate_after: Duration::from_secs(600),
+            permits: PERMITS_DEFAULT,
+        }
     }
 }
 
@@ -305,20 +314,30 @@ impl Tree {
         }
     }
 
-    /// Stops dialing; no dial of this process begins after the answer.
+    /// Stops dialing; no dial leaves any process on this database after the answer.
+    ///
+    /// A dial that was committed before may be on its way out: it is waited for until its outcome is
+    /// known or its time to leave is over, which is seconds.
     ///
     /// # Errors
-    /// [`StoreError`] when the stop could not be written; this process holds still all the same
-    /// until the next look at the table.
+    /// [`StoreError`] when the stop could not be written, and this process holds still all the same
+    /// until the next look at the table; or when it stands, but the wait had to be broken off.
     pub async fn stop_dialing(
         &self,
         scope: DialScope,
         by: String,
         reason: Option<String>,
     ) -> Result<(), StoreError> {
-        let _turn = self.stops.lock().await;
-        self.gate.stop(&scope);
-        self.ports.store.stop(scope, by, reason, self.ports.clock.now()).await
+        let Ports { store, clock, .. } = &self.ports;
+        {
+            let _turn = self.stops.lock().await;
+            self.gate.stop(&scope);
+            store.stop(scope.clone(), by, reason, clock.now()).await?;
+        }
+        while store.leaving(scope.clone(), clock.now()).await? > 0 {
+            tokio::time::sleep(LEAVING_PAUSE).await;
+        }
+        Ok(())
     }
 
     /// Resumes dialing; answers whether it was stopped.
@@ -395,6 +414,7 @@ impl Tree {
             gate: Arc::clone(&self.gate),
             stops: Arc::clone(&self.stops),
             phase: self.phase.subscribe(),
+            permits: self.settings.permits,
             life: self.life.clone(),
         }
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use domain::CallId;
 use domain::interview::{DialOrder, Effect, FetchFailure, Interview, InterviewEvent};
-use domain::ports::{BoxFuture, CallEngine, Clock, DialRequest, EngineError};
+use domain::ports::{BoxFuture, CallEngine, Clock, DialRequest, EngineError, LostDial, Sighting};
 use tracing::warn;
 
 use crate::performer::{Found, Performed, Performer, Sent};
@@ -40,7 +40,7 @@ impl InterviewPerformer {
             system_prompt: order.system_prompt.clone(),
             application: order.application,
             belongs_to: order.belongs_to,
-            not_after: sent.not_after,
+            leave: sent.leave.clone(),
         };
         let until = |wait: chrono::Duration| self.clock.now() + wait;
         Performed::Settled(match self.engine.dial(request).await {
@@ -65,6 +65,22 @@ impl InterviewPerformer {
                 return Performed::Unsure(InterviewEvent::DialUnsure { intent, attempt });
             }
         })
+    }
+
+    async fn find(&self, sent: &Sent<Effect>, order: &DialOrder) -> Found<Interview> {
+        let (intent, attempt) = (sent.id, sent.attempt);
+        let lost = LostDial { intent, phone: order.phone.clone(), since: sent.planned_at };
+        match self.engine.find(lost).await {
+            Ok(Sighting::Placed(call_id, provider)) => {
+                Found::Done(InterviewEvent::DialAnswered { intent, attempt, call_id, provider })
+            }
+            Ok(Sighting::Absent) => Found::Absent,
+            Ok(Sighting::Unclear) => Found::Unsure,
+            Err(failure) => {
+                warn!(intent.id = %intent, error = &failure as &dyn std::error::Error, "dial {intent} cannot be looked up");
+                Found::Unsure
+            }
+        }
     }
 
     async fn fetch(&self, sent: &Sent<Effect>, call_id: CallId) -> Performed<Interview> {
@@ -99,9 +115,14 @@ impl Performer<Interview> for InterviewPerformer {
         }
     }
 
-    /// The engine takes our key, so an open dial is sent again with it; nothing is ever looked up.
-    fn look_up(&self, _: Sent<Effect>) -> BoxFuture<'_, Found<Interview>> {
-        Box::pin(async { Found::Unsure })
+    fn look_up(&self, sent: Sent<Effect>) -> BoxFuture<'_, Found<Interview>> {
+        Box::pin(async move {
+            match &sent.effect {
+                Effect::Dial(order) => self.find(&sent, order).await,
+                // Asked again as often as is wanted; nobody looks such a question up.
+                Effect::FetchCall { .. } => Found::Unsure,
+            }
+        })
     }
 
     fn settling(&self) -> Duration {

@@ -5,7 +5,8 @@ use chrono::{DateTime, Utc};
 use super::event::InterviewEvent as E;
 use super::fact::{Document, Effect, Fact};
 use super::fetch::FetchStage;
-use super::state::{Interview, Over, Phase};
+use super::record::Origin;
+use super::state::{End, Interview, Over, Phase};
 use super::status::Grade;
 use crate::ids::{EntityId, Kind};
 use crate::machine::{
@@ -84,6 +85,7 @@ impl Interview {
         self.move_fetch(&next, &mut decision);
         self.tell_placed(&next, &mut decision);
         self.tell_ended(&next, &mut decision);
+        self.release_callee(&next, &mut decision);
         decision
     }
 
@@ -111,6 +113,19 @@ impl Interview {
                 effect: Effect::FetchCall { call_id: call_id.clone() },
                 due,
             }));
+        }
+    }
+
+    /// A call that we dialled is over: its callee may be rung again.
+    fn release_callee(&self, next: &Self, decision: &mut Decision<Self>) {
+        let is_over = |phase: &Phase| match phase {
+            Phase::Over(over) => {
+                over.call.origin == Origin::Ordered && matches!(over.end, End::Failed | End::Ended)
+            }
+            Phase::Absent | Phase::Dialing(_) | Phase::Live(_) | Phase::Deleted(_) => false,
+        };
+        if is_over(&next.phase) && !is_over(&self.phase) {
+            decision.intents.push(IntentMove::Release { intent: self.dial_id() });
         }
     }
 

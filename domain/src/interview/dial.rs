@@ -10,8 +10,10 @@ use super::state::{Dial, Dialing, Interview, Phase};
 use super::status::{CallStatus, FailureReason};
 use super::timing::DIAL_SEND_TIMEOUT_S;
 use crate::ids::IntentId;
-use crate::machine::{Attempt, Decision, IntentMove, NewIntent, OperationClass, Reach, Rejected};
-use crate::policy::CallingWindow;
+use crate::machine::{
+    Attempt, Claim, Decision, IntentMove, NewIntent, OperationClass, Reach, Rejected,
+};
+use crate::policy::{CallingWindow, held_until};
 use crate::value::{CallId, Provider};
 
 impl Interview {
@@ -22,7 +24,7 @@ impl Interview {
         let plan = IntentMove::Plan(NewIntent {
             id: self.dial_id(),
             operation: "dial",
-            class: OperationClass::Idempotent,
+            class: OperationClass::Searchable,
             reach: Reach::Rings,
             callee: Some(order.phone.clone()),
             effect: Effect::Dial(order.clone()),
@@ -54,19 +56,19 @@ impl Interview {
             return self.woke(now); // Too late for this order, whoever noticed it first.
         }
         let intent = self.dial_id();
-        let window = CallingWindow::of(dialing.order.zone);
-        let not_after = now + Duration::seconds(DIAL_SEND_TIMEOUT_S);
         // The phone may ring as late as the request may leave.
-        if !window.contains(now) || !window.contains(not_after) {
-            let until = window.next_open(not_after);
-            let step = IntentMove::Postpone { intent, due: until };
-            return Ok(Decision {
-                intents: vec![step],
-                ..Decision::of(Fact::DialPostponed { until })
-            });
-        }
-        let step = IntentMove::Send { intent, attempt, not_after };
-        Ok(Decision { intents: vec![step], ..Decision::of(Fact::DialSent { attempt, at: now }) })
+        let not_after = now + Duration::seconds(DIAL_SEND_TIMEOUT_S);
+        let (step, fact) = match CallingWindow::of(dialing.order.zone).judge(now, not_after) {
+            Ok(verdict) => {
+                let claim = Claim::Callee { until: held_until(not_after), verdict };
+                let step = IntentMove::Send { intent, attempt, not_after, claim };
+                (step, Fact::DialSent { attempt, at: now })
+            }
+            Err(until) => {
+                (IntentMove::Postpone { intent, due: until }, Fact::DialPostponed { until })
+            }
+        };
+        Ok(Decision { intents: vec![step], ..Decision::of(fact) })
     }
 
     /// An answer is evidence of a call, whichever attempt it answers.

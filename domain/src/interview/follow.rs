@@ -10,7 +10,7 @@ use super::report::CallReport;
 use super::state::{Dial, Interview, Phase, Silence, Watch};
 use super::status::Grade;
 use crate::ids::IntentId;
-use crate::machine::{Attempt, Decision, IntentMove, Rejected};
+use crate::machine::{Attempt, Claim, Decision, IntentMove, Rejected};
 use crate::screening::{InterviewEnd, ScreeningEvent};
 use crate::signal::Signal;
 
@@ -53,7 +53,7 @@ impl Interview {
             return Err(Rejected::Stale);
         }
         let not_after = now + Duration::seconds(FETCH_SEND_TIMEOUT_S);
-        let step = IntentMove::Send { intent, attempt, not_after };
+        let step = IntentMove::Send { intent, attempt, not_after, claim: Claim::Nothing };
         let fact = Fact::FetchSent { fetch: fetch.ordinal };
         Ok(Decision { intents: vec![step], ..Decision::of(fact) })
     }

@@ -8,4 +8,4 @@ mod window;
 
 pub use ladder::{ATTEMPTS_MAX, RETRY_DELAYS_HOURS, retry_due};
 pub use score::{Score, StageWeights, Stages, weighted_mean};
-pub use window::{CallingWindow, Zone};
+pub use window::{CallingWindow, DialVerdict, PERMITS_DEFAULT, Zone, held_until};

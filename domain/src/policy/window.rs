@@ -1,7 +1,9 @@
 //! When a person may be rung: by the clock on their own wall.
 
 use crate::value::InvalidValue;
-use chrono::{DateTime, Duration, LocalResult, NaiveDate, NaiveTime, TimeZone, Timelike, Utc};
+use chrono::{
+    DateTime, Duration, FixedOffset, LocalResult, NaiveDate, NaiveTime, TimeZone, Timelike, Utc,
+};
 use chrono_tz::Tz;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -10,6 +12,13 @@ const OPENS_HOUR: u32 = 9;
 
 /// The local hour at which the window closes, exclusive. Source: as [`OPENS_HOUR`].
 const CLOSES_HOUR: u32 = 22;
+
+/// The longest call. Source: ours; the engine's calls end within two hours.
+const CALL_MINUTES_MAX: i64 = 130;
+
+/// Calls that may run at once when nobody says otherwise: as many as the engine takes.
+/// Source: the engine's page, fidelity point 12.
+pub const PERMITS_DEFAULT: u32 = 50;
 
 /// How many local days are searched for an opening; a zone skipped a whole day at most once in a row.
 const DAYS_SEARCHED_MAX: u32 = 4;
@@ -65,7 +74,46 @@ pub struct CallingWindow {
     zone: Zone,
 }
 
+/// Why a phone may ring: what its owner's clock said, and which hours it was held against.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DialVerdict {
+    /// The callee's zone.
+    pub zone: Zone,
+    /// Their local time, with its offset.
+    pub local_time: DateTime<FixedOffset>,
+    /// The first local hour in which a phone may ring.
+    pub opens_hour: u32,
+    /// The local hour from which on none may.
+    pub closes_hour: u32,
+}
+
+/// Returns how long a person counts as being on a call of ours that was sent by `not_after`.
+pub fn held_until(not_after: DateTime<Utc>) -> DateTime<Utc> {
+    not_after + Duration::minutes(CALL_MINUTES_MAX)
+}
+
 impl CallingWindow {
+    /// Judges a phone that is to ring at any time from `now` to `not_after`.
+    ///
+    /// # Errors
+    /// The instant at which it may ring, when it may not now.
+    pub fn judge(
+        self,
+        now: DateTime<Utc>,
+        not_after: DateTime<Utc>,
+    ) -> Result<DialVerdict, DateTime<Utc>> {
+        if !self.contains(now) || !self.contains(not_after) {
+            return Err(self.next_open(not_after));
+        }
+        Ok(DialVerdict {
+            zone: self.zone,
+            local_time: now.with_timezone(&self.zone.0).fixed_offset(),
+            opens_hour: OPENS_HOUR,
+            closes_hour: CLOSES_HOUR,
+        })
+    }
+
     /// Returns the window of people who live in `zone`.
     pub const fn of(zone: Zone) -> Self {
         Self { zone }

@@ -1,5 +1,8 @@
 //! The call engine: places calls, tells about them, scores transcripts.
 
+use std::fmt::{self, Debug, Formatter};
+use std::sync::Arc;
+
 use chrono::{DateTime, Duration, Utc};
 
 use super::BoxFuture;
@@ -54,8 +57,52 @@ pub struct DialRequest {
     pub application: EntityId,
     /// The HR user whose call it is.
     pub belongs_to: Option<uuid::Uuid>,
-    /// No request leaves after this instant.
-    pub not_after: DateTime<Utc>,
+    /// Asked when the request leaves.
+    pub leave: Leave,
+}
+
+/// Whether a request may still leave. Asked when its bytes go out: until then connecting may take long.
+#[derive(Clone)]
+pub struct Leave(Arc<dyn Fn() -> bool + Send + Sync>);
+
+impl Leave {
+    /// Makes one from what answers it.
+    pub fn new(may_leave: impl Fn() -> bool + Send + Sync + 'static) -> Self {
+        Self(Arc::new(may_leave))
+    }
+
+    /// Whether the request may leave now.
+    pub fn is_granted(&self) -> bool {
+        (self.0)()
+    }
+}
+
+impl Debug for Leave {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Leave").field(&self.is_granted()).finish()
+    }
+}
+
+/// A dial that was sent and whose answer never came.
+#[derive(Clone, Debug)]
+pub struct LostDial {
+    /// The intent it carried as its metadata.
+    pub intent: IntentId,
+    /// Whom it was to ring.
+    pub phone: Phone,
+    /// No call of it is older than this.
+    pub since: DateTime<Utc>,
+}
+
+/// What the engine's list says of a lost dial.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Sighting {
+    /// It was placed.
+    Placed(CallId, Option<Provider>),
+    /// The list is complete, and no call in it can be this one.
+    Absent,
+    /// The list is not complete, or holds a call that could be this one and does not say so.
+    Unclear,
 }
 
 /// One row of the engine's list of calls.
@@ -76,6 +123,8 @@ pub trait CallEngine: Send + Sync {
         &self,
         request: DialRequest,
     ) -> BoxFuture<'_, Result<(CallId, Option<Provider>), EngineError>>;
+    /// Looks for the call of a dial that was never answered.
+    fn find(&self, lost: LostDial) -> BoxFuture<'_, Result<Sighting, EngineError>>;
     /// Returns what the engine knows about one call.
     fn call(&self, id: CallId) -> BoxFuture<'_, Result<CallReport, EngineError>>;
     /// Returns the newest calls, at most 100.

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::BoxFuture;
 use crate::ids::{DedupeKey, EntityKey, IntentId, TenantId};
-use crate::machine::{Alias, Attempt, Cause, OperationClass, Reach, Rejected};
+use crate::machine::{Alias, Attempt, Cause, Claim, OperationClass, Reach, Rejected};
 
 /// Everything one entity decided in one go; commits whole or not at all.
 #[derive(Clone, Debug)]
@@ -109,7 +109,10 @@ pub struct FactRecord {
 pub enum IntentStep {
     /// Owed from now on.
     Plan(IntentRow),
-    /// `planned` (or `sending` of the attempt before) becomes `sending`; refused where dialing is stopped.
+    /// `planned` (or `sending` of the attempt before) becomes `sending`.
+    ///
+    /// Refused as `dialing_stopped`, as `callee_held` while another call of the tenant holds the same
+    /// person, as `no_permit` while as many calls run as may, as `intent_not_planned` otherwise.
     Send {
         /// Which intent.
         id: IntentId,
@@ -119,6 +122,8 @@ pub enum IntentStep {
         not_after: DateTime<Utc>,
         /// Nobody asks what became of it before this instant.
         look_at: DateTime<Utc>,
+        /// What it takes along.
+        claim: Claim,
     },
     /// Back to, or still, `planned`, due later.
     Postpone {
@@ -134,6 +139,11 @@ pub enum IntentStep {
     },
     /// Is wanted no longer: `planned` becomes `cancelled`, `sending` becomes `done`.
     Close {
+        /// Which intent.
+        id: IntentId,
+    },
+    /// Lets go of the person and the permit it claimed, whatever its status.
+    Release {
         /// Which intent.
         id: IntentId,
     },

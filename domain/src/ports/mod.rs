@@ -12,7 +12,7 @@ use chrono::{DateTime, Utc};
 
 pub use engine::{
     Analysis, AnalysisRequest, Analyzer, CallEngine, DialRequest, EngineError, EngineListing,
-    Evidence, EvidenceReader, Unusable,
+    Evidence, EvidenceReader, Leave, LostDial, Sighting, Unusable,
 };
 pub use journal::{
     Decided, FactRecord, FactSink, IntentRow, IntentStep, Journal, JournalError, LedgerAnswer,

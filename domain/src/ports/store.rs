@@ -191,6 +191,8 @@ pub struct OpenIntent {
     pub effect: String,
     /// No request leaves after this instant.
     pub not_after: DateTime<Utc>,
+    /// How many attempts before this one were never answered.
+    pub unanswered: u32,
     /// How many complete lookups did not find it.
     pub lookups: u32,
     /// When it was planned.
@@ -201,7 +203,7 @@ pub struct OpenIntent {
 
 /// The intents beside the journal: finding work, and what is learnt without a decision.
 pub trait Intents: Send + Sync {
-    /// Takes planned intents that are due, silent ones only or ringing ones too; pushes them 30 s ahead.
+    /// Takes planned intents of that reach that are due; pushes them 30 s ahead.
     fn take_planned(
         &self,
         now: DateTime<Utc>,
@@ -215,7 +217,9 @@ pub trait Intents: Send + Sync {
     /// Records a complete lookup that did not find it; the next one is not before `look_at`.
     fn not_found(&self, id: IntentId, look_at: DateTime<Utc>) -> Answer<'_, ()>;
     /// Records that its outcome cannot be found out; it is held until `until`.
-    fn ambiguous(&self, id: IntentId, until: DateTime<Utc>) -> Answer<'_, ()>;
+    fn ambiguous(&self, id: IntentId, now: DateTime<Utc>, until: DateTime<Utc>) -> Answer<'_, ()>;
+    /// Counts the permits that are taken: calls of ours that may be under way.
+    fn permits_taken(&self, now: DateTime<Utc>) -> Answer<'_, u32>;
     /// Counts open intents by status, for the tree.
     fn counts(&self) -> Answer<'_, Vec<(String, i64)>>;
 }
@@ -270,6 +274,8 @@ pub trait Dialing: Send + Sync {
     ) -> Answer<'_, ()>;
     /// Resumes it; answers whether it was stopped.
     fn resume(&self, scope: DialScope) -> Answer<'_, bool>;
+    /// Counts the dials of a scope whose request may still be on its way out.
+    fn leaving(&self, scope: DialScope, now: DateTime<Utc>) -> Answer<'_, u32>;
     /// Returns the stops in force.
     fn stops(&self) -> Answer<'_, Vec<DialStop>>;
 }

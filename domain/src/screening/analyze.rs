@@ -10,7 +10,7 @@ use super::state::{
     RequestStage, Screening, Stage,
 };
 use crate::ids::IntentId;
-use crate::machine::{Attempt, Decision, IntentMove, Rejected};
+use crate::machine::{Attempt, Claim, Decision, IntentMove, Rejected};
 use crate::policy::Score;
 use crate::value::CallId;
 
@@ -29,7 +29,7 @@ impl Screening {
         }
         let not_after = now + Duration::seconds(ANALYSIS_SEND_TIMEOUT_S);
         Ok(Decision {
-            intents: vec![IntentMove::Send { intent, attempt, not_after }],
+            intents: vec![IntentMove::Send { intent, attempt, not_after, claim: Claim::Nothing }],
             ..Decision::of(Fact::AnalysisSent { request: known.requests })
         })
     }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use clap::builder::BoolishValueParser;
+use domain::policy::PERMITS_DEFAULT;
 use secrecy::SecretString;
 
 use super::values::{
@@ -73,6 +74,11 @@ pub struct Settings {
     /// File that holds the key of people's bearer tokens.
     #[arg(long, global = true, env = "JWT_SECRET_FILE", value_name = "FILE")]
     pub jwt_secret_file: Option<PathBuf>,
+
+    /// Calls that may run at once, over all instances; dials beyond them wait.
+    #[arg(long, global = true, env = "RINGMASTER_DIAL_PERMITS", value_name = "CALLS")]
+    #[arg(default_value_t = PERMITS_DEFAULT, value_parser = clap::value_parser!(u32).range(1..))]
+    pub dial_permits: u32,
 
     /// Let serve migrate the database that --database-url names.
     #[arg(long, global = true, env = "RINGMASTER_MIGRATE")]

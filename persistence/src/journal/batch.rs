@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use domain::ports::{Decided, IntentStep, State, Step, VerdictName, Wake};
-use domain::{Cause, Kind, Rejected};
+use domain::{Cause, Claim, Kind, Rejected};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
@@ -86,7 +86,9 @@ pub(super) struct Wakes {
 
 impl<'a> Batch<'a> {
     /// Lays `steps` out as columns, grouped by kind.
-    pub fn of(steps: &[&'a Step]) -> Self {
+    ///
+    /// `permits` is how many calls may run at once.
+    pub fn of(steps: &[&'a Step], permits: u32) -> Self {
         let mut batch = Self { offsets: vec![0; steps.len()], ..Self::default() };
         let mut owed = Map::new();
         for kind in Kind::ALL {
@@ -100,6 +102,9 @@ impl<'a> Batch<'a> {
                 batch.offsets[n] = i64::try_from(batch.facts.ids.len()).unwrap_or(i64::MAX);
                 batch.add_step(steps[n], &mut owed);
             }
+        }
+        if owed.contains_key("send") {
+            owed.insert("permits".to_owned(), json!(permits));
         }
         if !owed.is_empty() {
             batch.owed = Some(Value::Object(owed));
@@ -234,18 +239,25 @@ fn intent_row(step: &Step, intent: &IntentStep) -> (&'static str, Value) {
                 "schema": row.schema, "effect": row.effect, "due_at": row.due,
             }),
         ),
-        IntentStep::Send { id, attempt, not_after, look_at } => (
-            "send",
-            json!({
-                "id": id, "tenant_id": tenant, "attempt": attempt, "not_after": not_after,
-                "look_at": look_at,
-            }),
-        ),
+        IntentStep::Send { id, attempt, not_after, look_at, claim } => {
+            let (held_until, verdict) = match claim {
+                Claim::Nothing => (None, None),
+                Claim::Callee { until, verdict } => (Some(until), Some(verdict)),
+            };
+            (
+                "send",
+                json!({
+                    "id": id, "tenant_id": tenant, "attempt": attempt, "not_after": not_after,
+                    "look_at": look_at, "held_until": held_until, "dial_verdict": verdict,
+                }),
+            )
+        }
         IntentStep::Postpone { id, due } => {
             ("postpone", json!({ "id": id, "tenant_id": tenant, "due_at": due }))
         }
         IntentStep::Cancel { id } => ("cancel", json!({ "id": id, "tenant_id": tenant })),
         IntentStep::Close { id } => ("close", json!({ "id": id, "tenant_id": tenant })),
+        IntentStep::Release { id } => ("release", json!({ "id": id, "tenant_id": tenant })),
         IntentStep::Settle { id, attempt } => {
             ("settle", json!({ "id": id, "tenant_id": tenant, "attempt": attempt }))
         }

@@ -24,6 +24,7 @@ pub(super) async fn commit(
     connection: &mut PgConnection,
     writer: Uuid,
     number: i64,
+    permits: u32,
     steps: &[Step],
     at: DateTime<Utc>,
 ) -> Result<Vec<Verdict>, sqlx::Error> {
@@ -33,7 +34,7 @@ pub(super) async fn commit(
     // The whole was tried before this way was taken. The first part lies on top of the stack.
     let mut parts = halves(0..steps.len());
     while let Some(part) = parts.pop() {
-        match attempted(&mut tx, writer, &steps[part.clone()], at).await? {
+        match attempted(&mut tx, writer, &steps[part.clone()], permits, at).await? {
             Tried::Committed(said) => {
                 verdicts.splice(part, said);
             }
@@ -59,10 +60,11 @@ async fn attempted(
     tx: &mut PgConnection,
     writer: Uuid,
     part: &[Step],
+    permits: u32,
     at: DateTime<Utc>,
 ) -> Result<Tried, sqlx::Error> {
     let steps: Vec<&Step> = part.iter().collect();
-    let batch = Batch::of(&steps);
+    let batch = Batch::of(&steps, permits);
     let mut savepoint = tx.begin().await?;
     match statements::attempt(&mut savepoint, writer, &batch, at).await {
         Ok(tried) => {

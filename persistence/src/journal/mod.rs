@@ -10,6 +10,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use domain::policy::PERMITS_DEFAULT;
 use domain::ports::{BoxFuture, FactSink, Journal, JournalError, LedgerAnswer, Step};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
@@ -28,11 +29,18 @@ pub struct JournalSettings {
     pub queue_max: usize,
     /// How long a step is fought for before it is answered as away.
     pub patience: Duration,
+    /// Calls of ours that may run at once, over all instances; a dial beyond them waits.
+    pub permits: u32,
 }
 
 impl Default for JournalSettings {
     fn default() -> Self {
-        Self { batch_max: 128, queue_max: 4_096, patience: Duration::from_secs(6) }
+        Self {
+            batch_max: 128,
+            queue_max: 4_096,
+            patience: Duration::from_secs(6),
+            permits: PERMITS_DEFAULT,
+        }
     }
 }
 
@@ -61,7 +69,7 @@ impl GroupJournal {
         sink: Arc<dyn FactSink>,
     ) -> (Self, JoinHandle<()>) {
         let (queue, waiting) = mpsc::channel(settings.queue_max);
-        let writer = Writer::new(database, writer, settings.patience, sink);
+        let writer = Writer::new(database, writer, settings, sink);
         let task = tokio::spawn(run(writer, waiting, settings.batch_max));
         (Self { queue }, task)
     }

@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use super::answers::{self, Failure};
 use super::batch::Batch;
-use super::{careful, statements};
+use super::{JournalSettings, careful, statements};
 use crate::database::Database;
 
 /// How long one attempt to connect may take.
@@ -26,7 +26,7 @@ const RECONNECT_PAUSE: Duration = Duration::from_millis(100);
 pub(super) struct Writer {
     database: Database,
     name: Uuid,
-    patience: Duration,
+    settings: JournalSettings,
     number: i64,
     connection: Option<PgConnection>,
     sink: Arc<dyn FactSink>,
@@ -36,10 +36,10 @@ impl Writer {
     pub fn new(
         database: Database,
         name: Uuid,
-        patience: Duration,
+        settings: JournalSettings,
         sink: Arc<dyn FactSink>,
     ) -> Self {
-        Self { database, name, patience, number: 0, connection: None, sink }
+        Self { database, name, settings, number: 0, connection: None, sink }
     }
 
     /// Commits `steps`, of which no two are of one entity, and answers each of them.
@@ -49,7 +49,7 @@ impl Writer {
     pub async fn commit(&mut self, steps: Vec<Step>, since: Instant) -> Vec<LedgerAnswer> {
         self.number += 1;
         let began = Instant::now();
-        let verdicts = self.decide(&steps, since + self.patience).await;
+        let verdicts = self.decide(&steps, since + self.settings.patience).await;
         metrics::histogram!("ringmaster_journal_batch_steps").record(steps.len() as f64);
         metrics::histogram!("ringmaster_event_log_append_seconds")
             .record(began.elapsed().as_secs_f64());
@@ -67,7 +67,7 @@ impl Writer {
     /// A connection that stands is tried even after it: a long queue is no outage.
     async fn decide(&mut self, steps: &[Step], deadline: Instant) -> Option<Vec<Verdict>> {
         let all: Vec<&Step> = steps.iter().collect();
-        let batch = Batch::of(&all);
+        let batch = Batch::of(&all, self.settings.permits);
         let at = decided_at(steps);
         let mut may_have_committed = false;
         loop {
@@ -109,7 +109,8 @@ impl Writer {
             Ok(base) => Ok(answers::all_committed(steps, &batch.offsets, base)),
             Err(error) if Failure::of(&error) == Failure::OfData => {
                 metrics::counter!("ringmaster_journal_careful_total").increment(1);
-                careful::commit(connection, self.name, self.number, steps, at).await
+                let permits = self.settings.permits;
+                careful::commit(connection, self.name, self.number, permits, steps, at).await
             }
             Err(error) => Err(error),
         }

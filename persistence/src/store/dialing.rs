@@ -28,6 +28,10 @@ impl Dialing for PgStore {
         Box::pin(async move { Ok(drop_stop(&mut *self.connection().await?, &scope).await?) })
     }
 
+    fn leaving(&self, scope: DialScope, now: DateTime<Utc>) -> Answer<'_, u32> {
+        Box::pin(async move { Ok(leaving(&mut *self.connection().await?, &scope, now).await?) })
+    }
+
     fn stops(&self) -> Answer<'_, Vec<DialStop>> {
         Box::pin(async move { Ok(list(&mut *self.connection().await?).await?) })
     }
@@ -77,6 +81,26 @@ async fn drop_stop(connection: &mut PgConnection, scope: &DialScope) -> Stored<b
         .execute(connection)
         .await?;
     Ok(done.rows_affected() > 0)
+}
+
+/// Counts dials that were sent, by whatever instance, are not answered, and whose time is not over.
+async fn leaving(
+    connection: &mut PgConnection,
+    scope: &DialScope,
+    now: DateTime<Utc>,
+) -> Stored<u32> {
+    let tenant = match scope {
+        DialScope::Tenant(tenant) => Some(tenant.0),
+        DialScope::All | DialScope::Provider(_) | DialScope::Campaign(_) => None,
+    };
+    let leaving = sqlx::query_scalar!(
+        r#"select count(*) as "leaving!" from intents
+           where status = 'sending' and reach = 'rings' and not_after > $1
+               and ($2::uuid is null or tenant_id = $2)"#,
+        now,
+        tenant,
+    );
+    Ok(u32::try_from(leaving.fetch_one(connection).await?).unwrap_or(u32::MAX))
 }
 
 async fn list(connection: &mut PgConnection) -> Stored<Vec<DialStop>> {

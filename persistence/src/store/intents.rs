@@ -34,8 +34,14 @@ impl Intents for PgStore {
         Box::pin(async move { Ok(not_found(&mut *self.connection().await?, id, look_at).await?) })
     }
 
-    fn ambiguous(&self, id: IntentId, until: DateTime<Utc>) -> Answer<'_, ()> {
-        Box::pin(async move { Ok(ambiguous(&mut *self.connection().await?, id, until).await?) })
+    fn ambiguous(&self, id: IntentId, now: DateTime<Utc>, until: DateTime<Utc>) -> Answer<'_, ()> {
+        Box::pin(
+            async move { Ok(ambiguous(&mut *self.connection().await?, id, now, until).await?) },
+        )
+    }
+
+    fn permits_taken(&self, now: DateTime<Utc>) -> Answer<'_, u32> {
+        Box::pin(async move { Ok(permits_taken(&mut *self.connection().await?, now).await?) })
     }
 
     fn counts(&self) -> Answer<'_, Vec<(String, i64)>> {
@@ -56,7 +62,7 @@ async fn take_planned(
         r#"with due as (
                select n.id, n.due_at from intents n
                where n.status = 'planned' and n.due_at <= $1 and n.kind = any ($2)
-                   and (n.reach = 'silent' or $3)
+                   and n.reach = $3
                    and not exists (select from quarantine q where q.entity_id = n.entity_id)
                order by n.due_at
                limit $4
@@ -74,7 +80,7 @@ async fn take_planned(
            order by t.due_at"#,
         now,
         &text::known_kinds(),
-        matches!(reach, Reach::Rings),
+        reach.as_str(),
         i64::from(limit),
         HOLD_SECONDS,
     );
@@ -103,6 +109,7 @@ struct OpenRow {
     schema: i16,
     effect: String,
     not_after: DateTime<Utc>,
+    unanswered: i32,
     lookups: i32,
     planned_at: DateTime<Utc>,
     ambiguous_since: Option<DateTime<Utc>>,
@@ -122,6 +129,7 @@ impl OpenRow {
             schema: text::schema(self.schema),
             effect: self.effect,
             not_after: self.not_after,
+            unanswered: text::count(self.unanswered),
             lookups: text::count(self.lookups),
             planned_at: self.planned_at,
             ambiguous_since: self.ambiguous_since,
@@ -151,7 +159,7 @@ async fn sending(connection: &mut PgConnection, ids: &[IntentId]) -> Stored<Vec<
     let rows = sqlx::query_as!(
         OpenRow,
         r#"select id, tenant_id, kind, entity_id, operation, class, reach, attempt, schema, effect,
-               not_after as "not_after!", lookups, planned_at, ambiguous_since
+               not_after as "not_after!", unanswered, lookups, planned_at, ambiguous_since
            from intents
            where id = any ($1) and status = 'sending'"#,
         &ids,
@@ -179,18 +187,29 @@ async fn not_found(
 async fn ambiguous(
     connection: &mut PgConnection,
     id: IntentId,
+    now: DateTime<Utc>,
     until: DateTime<Utc>,
 ) -> Stored<()> {
     sqlx::query!(
         "update intents
-         set status = 'ambiguous', ambiguous_since = coalesce(ambiguous_since, now()), look_at = $2
+         set status = 'ambiguous', ambiguous_since = coalesce(ambiguous_since, $2), look_at = $3,
+             held_until = case reach when 'rings' then greatest(held_until, $3) end
          where id = $1 and status in ('sending', 'ambiguous')",
         id.0,
+        now,
         until,
     )
     .execute(connection)
     .await?;
     Ok(())
+}
+
+async fn permits_taken(connection: &mut PgConnection, now: DateTime<Utc>) -> Stored<u32> {
+    let taken = sqlx::query_scalar!(
+        r#"select count(*) as "taken!" from intents where held_until is not null and held_until > $1"#,
+        now,
+    );
+    Ok(u32::try_from(taken.fetch_one(connection).await?).unwrap_or(u32::MAX))
 }
 
 /// Counts open intents. Two halves, because each has its own partial index.

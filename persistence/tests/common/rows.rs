@@ -165,8 +165,8 @@ impl IntentRow {
     pub async fn insert(&self, connection: &mut PgConnection) {
         sqlx::query(
             "insert into intents (id, tenant_id, kind, entity_id, operation, class, reach, callee,
-                 schema, effect, status, attempt, due_at, not_after, look_at)
-             values ($1, $2, $3, $4, 'dial', 'searchable', $5, $6, 1, '{}', $7, $8, $9, $9, $9)",
+                 schema, effect, status, attempt, due_at, not_after, look_at, planned_at)
+             values ($1, $2, $3, $4, 'dial', 'searchable', $5, $6, 1, '{}', $7, $8, $9, $9, $9, $9)",
         )
         .bind(self.id.0)
         .bind(self.tenant.0)

@@ -1,6 +1,5 @@
 //! The engine's client: one request an attempt, a deadline on each, no redirects.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -9,16 +8,18 @@ use domain::CallId;
 use domain::Provider;
 use domain::interview::CallReport;
 use domain::ports::{
-    Analysis, AnalysisRequest, Analyzer, BoxFuture, CallEngine, Clock, DialRequest, EngineError,
-    EngineListing,
+    Analysis, AnalysisRequest, Analyzer, BoxFuture, CallEngine, DialRequest, EngineError,
+    EngineListing, LostDial, Sighting,
 };
-use reqwest::header::RETRY_AFTER;
-use reqwest::{Client, RequestBuilder, Response, StatusCode, Url};
+use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
+use reqwest::{Body, Client, RequestBuilder, Response, StatusCode, Url};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value};
 use tracing::error;
 
 use super::evidence::read_object;
+use super::leave::LastMoment;
+use super::search::{Looked, Search};
 use super::wire::{self, AnalyzeCall, CallAnalyzed, CallList, CallPlaced, PlaceCall};
 use crate::retry;
 
@@ -35,7 +36,9 @@ const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// How long an engine is left alone that does not know our token.
 const UNKNOWN_CALLER_RETRY: TimeDelta = TimeDelta::minutes(5);
 /// The calls asked for at once. Source: the engine's page, section 3.
-const LIST_LIMIT: &str = "100";
+pub(super) const LIST_LIMIT: usize = 100;
+/// The pages a lost dial is looked for on; an engine that places more calls in a day is not believed.
+const LIST_PAGES_MAX: usize = 200;
 
 /// Where the engine is, and how it knows us.
 #[derive(Clone, Debug)]
@@ -51,7 +54,6 @@ pub struct MrHireSettings {
 pub struct MrHire {
     http: Client,
     settings: MrHireSettings,
-    clock: Arc<dyn Clock>,
 }
 
 impl MrHire {
@@ -59,14 +61,14 @@ impl MrHire {
     ///
     /// # Errors
     /// When the TLS of this machine cannot be set up.
-    pub fn new(settings: MrHireSettings, clock: Arc<dyn Clock>) -> anyhow::Result<Self> {
+    pub fn new(settings: MrHireSettings) -> anyhow::Result<Self> {
         let http = Client::builder()
             .connect_timeout(CONNECT_TIMEOUT)
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy()
             .build()
             .context("the HTTP client of the call engine")?;
-        Ok(Self { http, settings, clock })
+        Ok(Self { http, settings })
     }
 
     fn url(&self, path: &[&str]) -> Result<Url, EngineError> {
@@ -98,13 +100,38 @@ impl MrHire {
         dial: DialRequest,
     ) -> Result<(CallId, Option<Provider>), EngineError> {
         let url = self.url(&["call"])?;
-        // Looked at right before the request leaves: what is late must not ring.
-        if self.clock.now() >= dial.not_after {
-            return Err(EngineError::NotSent);
+        let body = serde_json::to_vec(&PlaceCall::from(&dial))
+            .map_err(|error| EngineError::Unsure(error.into()))?;
+        let (body, withheld) = LastMoment::new(body, dial.leave);
+        let request =
+            self.http.post(url).header(CONTENT_TYPE, "application/json").body(Body::wrap(body));
+        let answer = match self.send(request, DIAL_TIMEOUT).await {
+            Err(_) if withheld.is_so() => return Err(EngineError::NotSent),
+            answer => answer?,
+        };
+        answer.accepted::<CallPlaced>()?.read().map_err(EngineError::Unsure)
+    }
+
+    /// Goes through the list from its newest call back to the time of the dial.
+    async fn find_once(&self, lost: &LostDial) -> Result<Sighting, EngineError> {
+        let mut search = Search::of(lost);
+        let mut cursor = None;
+        for _ in 0..LIST_PAGES_MAX {
+            let page = self.page(cursor.as_deref()).await?;
+            match search.look_at(&page) {
+                Looked::Further(next) => cursor = Some(next),
+                Looked::Over(sighting) => return Ok(sighting),
+            }
         }
-        let request = self.http.post(url).json(&PlaceCall::from(&dial));
-        let placed: CallPlaced = self.send(request, DIAL_TIMEOUT).await?.accepted()?;
-        placed.read().map_err(EngineError::Unsure)
+        Ok(Sighting::Unclear)
+    }
+
+    async fn page(&self, cursor: Option<&str>) -> Result<CallList, EngineError> {
+        let limit = LIST_LIMIT.to_string();
+        let mut query = vec![("limit", limit.as_str())];
+        query.extend(cursor.map(|cursor| ("cursor", cursor)));
+        let request = self.http.get(self.url(&["calls"])?).query(&query);
+        self.send(request, PULL_TIMEOUT).await?.accepted()
     }
 
     async fn call_once(&self, id: &CallId) -> Result<CallReport, EngineError> {
@@ -122,9 +149,7 @@ impl MrHire {
     }
 
     async fn calls_once(&self) -> Result<Vec<EngineListing>, EngineError> {
-        let request = self.http.get(self.url(&["calls"])?).query(&[("limit", LIST_LIMIT)]);
-        let list: CallList = self.send(request, PULL_TIMEOUT).await?.accepted()?;
-        Ok(list.read())
+        Ok(self.page(None).await?.read())
     }
 
     async fn analyze_once(&self, request: AnalysisRequest) -> Result<Analysis, EngineError> {
@@ -208,6 +233,10 @@ impl CallEngine for MrHire {
         request: DialRequest,
     ) -> BoxFuture<'_, Result<(CallId, Option<Provider>), EngineError>> {
         Box::pin(self.dial_once(request))
+    }
+
+    fn find(&self, lost: LostDial) -> BoxFuture<'_, Result<Sighting, EngineError>> {
+        Box::pin(async move { retry::read(|| self.find_once(&lost)).await })
     }
 
     fn call(&self, id: CallId) -> BoxFuture<'_, Result<CallReport, EngineError>> {

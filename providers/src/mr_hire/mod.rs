@@ -3,6 +3,8 @@
 mod client;
 mod evidence;
 mod fields;
+mod leave;
+mod search;
 mod wire;
 
 pub use client::{MrHire, MrHireSettings};

@@ -5,7 +5,7 @@ use domain::interview::CallStatus;
 use domain::ports::{Analysis, AnalysisRequest, DialRequest, EngineListing};
 use domain::screening::CandidateInfo;
 use domain::{CallId, CostUsd, Provider};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -64,11 +64,37 @@ impl CallPlaced {
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub(super) struct CallList {
-    calls: Vec<Value>,
+    pub calls: Vec<Value>,
+    #[serde(default, deserialize_with = "present")]
+    next_cursor: Option<Value>,
+}
+
+/// What a page says about the calls behind it.
+pub(super) enum Onward {
+    /// They are behind this cursor.
+    To(String),
+    /// There are none.
+    End,
+    /// Nothing: the engine does not page.
+    Unsaid,
+}
+
+/// Reads null as a value, and not as one that is missing.
+fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
+    Value::deserialize(deserializer).map(Some)
 }
 
 impl CallList {
+    pub fn onward(&self) -> Onward {
+        match &self.next_cursor {
+            Some(Value::String(cursor)) => Onward::To(cursor.clone()),
+            Some(Value::Null) => Onward::End,
+            Some(_) | None => Onward::Unsaid,
+        }
+    }
+
     /// Returns the rows that can be read; one that cannot is a call the next webhook tells of.
     pub fn read(self) -> Vec<EngineListing> {
         let row = |row: &Value| {

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use domain::policy::held_until;
 use domain::ports::OpenIntent;
 use domain::{Attempt, IntentId, OperationClass, Reach};
 use tokio::sync::mpsc;
@@ -27,8 +28,9 @@ const RAMP_FIRST: u32 = 1;
 const RAMP_STEP: Duration = Duration::from_secs(2);
 /// Open intents looked at in one pass.
 const OPEN_MAX: u32 = 200;
-/// Attempts of an operation that may be sent again, before its outcome counts as unknown.
-const ATTEMPTS_MAX: u32 = 8;
+/// Attempts in a row that may go unanswered, before the outcome of an idempotent operation counts as
+/// unknown; those that provably did not happen do not count.
+const UNANSWERED_MAX: u32 = 7;
 /// Complete lookups that prove a searchable operation absent.
 const LOOKUPS_TO_PROVE: u32 = 2;
 /// How often it is tried to read what goes out.
@@ -37,8 +39,6 @@ const SENDING_READS_MAX: u32 = 10;
 const SENDING_PAUSE: Duration = Duration::from_millis(300);
 /// How long incomplete lookups are repeated.
 const LOOKUPS_PATIENCE: chrono::Duration = chrono::Duration::hours(24);
-/// How long an ambiguous intent holds its person: the longest call.
-const AMBIGUOUS_HOLD_MINUTES: i64 = 130;
 
 /// Offers due intents to their owners, and looks after those whose outcome is missing.
 ///
@@ -59,11 +59,26 @@ pub(super) async fn dispatch(duty: Duty) {
         }
         if may_ring(&duty) {
             let since = *dialing_since.get_or_insert_with(Instant::now);
-            offer(&duty, Reach::Rings, ramp(since.elapsed())).await;
+            let free = permits_free(&duty).await;
+            offer(&duty, Reach::Rings, ramp(since.elapsed()).min(free)).await;
         } else {
             dialing_since = None;
         }
         resolve(&duty).await;
+    }
+}
+
+/// Returns how many more calls may run. The commit that sends a dial counts for itself.
+async fn permits_free(duty: &Duty) -> u32 {
+    match duty.store.permits_taken(duty.clock.now()).await {
+        Ok(taken) => {
+            metrics::gauge!("ringmaster_dial_permits_taken").set(f64::from(taken));
+            duty.permits.saturating_sub(taken)
+        }
+        Err(failure) => {
+            warn!(error = &failure as &dyn std::error::Error, "permits cannot be counted");
+            0
+        }
     }
 }
 
@@ -152,7 +167,7 @@ async fn treat(duty: Duty, branch: Arc<dyn AnyBranch>, open: OpenIntent) {
         return;
     }
     match open.class {
-        OperationClass::Idempotent if open.attempt < ATTEMPTS_MAX => {
+        OperationClass::Idempotent if open.unanswered < UNANSWERED_MAX => {
             offer_again(&duty, &*branch, &open);
         }
         OperationClass::Searchable => search(&duty, branch, open).await,
@@ -169,8 +184,8 @@ async fn search(duty: &Duty, branch: Arc<dyn AnyBranch>, open: OpenIntent) {
                 warn!(error = &failure as &dyn std::error::Error, "a lookup cannot be recorded");
             }
         }
-        Looked::Absent if open.attempt < ATTEMPTS_MAX => offer_again(duty, &*branch, &open),
-        Looked::Absent => give_up(duty, &open).await,
+        // Proven not to have happened, so not a doubt: its owner says how long it is still wanted.
+        Looked::Absent => offer_again(duty, &*branch, &open),
         // The row comes back by itself; a day of incomplete lookups is an answer too.
         Looked::Unsure if duty.clock.now() - open.not_after > LOOKUPS_PATIENCE => {
             give_up(duty, &open).await;
@@ -187,10 +202,11 @@ fn offer_again(duty: &Duty, branch: &dyn AnyBranch, open: &OpenIntent) {
 }
 
 async fn give_up(duty: &Duty, open: &OpenIntent) {
-    let until = duty.clock.now() + chrono::Duration::minutes(AMBIGUOUS_HOLD_MINUTES);
+    let now = duty.clock.now();
+    let until = held_until(now);
     warn!(intent.id = %open.id, "what became of {} is not known", open.id);
     metrics::counter!("ringmaster_intents_ambiguous_total").increment(1);
-    if let Err(failure) = duty.store.ambiguous(open.id, until).await {
+    if let Err(failure) = duty.store.ambiguous(open.id, now, until).await {
         warn!(error = &failure as &dyn std::error::Error, "an ambiguous intent cannot be recorded");
     }
 }

@@ -25,6 +25,7 @@ pub(crate) struct Duty {
     pub gate: Arc<DialGate>,
     pub stops: Arc<tokio::sync::Mutex<()>>,
     pub phase: watch::Receiver<Phase>,
+    pub permits: u32,
     pub life: Life,
 }
 

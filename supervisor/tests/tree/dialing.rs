@@ -4,13 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::OperationClass::{Blind, Idempotent};
+use domain::policy::PERMITS_DEFAULT;
 use domain::ports::DialScope;
 use domain::{Reach, TenantId};
 use supervisor::{DialGate, Phase};
 use tokio::sync::Notify;
 
 use crate::memory::Status;
-use crate::toy::{Does, Event, intent};
+use crate::toy::{Does, Event, SEND_TIMEOUT, intent};
 use crate::world::{House, World, entity, pass, pass_s};
 
 async fn plan_dials(house: &House, count: u128) {
@@ -192,41 +193,95 @@ async fn stop_that_cannot_be_written_holds_this_process_all_the_same() {
     assert_eq!(world.outside.calls().len(), 1, "the table knows of no stop");
 }
 
-/// On real threads: what is begun under the gate's lock is begun before the stop, or not at all.
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn no_dial_begins_once_the_button_has_answered() {
-    use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-
-    for _ in 0..300 {
-        let gate = Arc::new(DialGate::default());
-        let is_answered = Arc::new(AtomicBool::new(false));
-        let late = Arc::new(AtomicUsize::new(0));
-        let dials = (0..8).map(|_| {
-            let (gate, is_answered, late) = (gate.clone(), is_answered.clone(), late.clone());
-            tokio::spawn(async move {
-                loop {
-                    let dial = async {
-                        late.fetch_add(
-                            usize::from(is_answered.load(Ordering::SeqCst)),
-                            Ordering::SeqCst,
-                        );
-                        tokio::task::yield_now().await;
-                    };
-                    if gate.pass(TenantId::DEFAULT, dial).await.is_none() {
-                        return;
-                    }
-                }
-            })
-        });
-        let dials: Vec<_> = dials.collect();
-        tokio::task::yield_now().await;
-        gate.stop(&DialScope::All);
-        is_answered.store(true, Ordering::SeqCst);
-        for dial in dials {
-            dial.await.unwrap();
-        }
-        assert_eq!(late.load(Ordering::SeqCst), 0);
+#[tokio::test(start_paused = true)]
+async fn stop_waits_for_the_dial_that_is_on_its_way_out() {
+    let world = World::new();
+    let house = world.start_up().await;
+    world.outside.takes(Duration::from_secs(3));
+    plan_dials(&house, 1).await;
+    while world.outside.calls().is_empty() {
+        pass(Duration::from_millis(1)).await;
     }
+    stop(&house, DialScope::All).await;
+    assert_eq!(statuses(&world, 1, Status::Done), 1, "its outcome is known");
+}
+
+#[tokio::test(start_paused = true)]
+async fn stop_waits_no_longer_than_a_dial_may_leave() {
+    let world = World::new();
+    let house = world.start_up().await;
+    world.outside.will([Does::Hangs]);
+    plan_dials(&house, 1).await;
+    while world.outside.calls().is_empty() {
+        pass(Duration::from_millis(1)).await;
+    }
+    let began = world.clock.now();
+    stop(&house, DialScope::All).await;
+    let waited = world.clock.now() - began;
+    assert!(waited > SEND_TIMEOUT - chrono::Duration::seconds(1), "{waited}");
+    assert!(waited < SEND_TIMEOUT + chrono::Duration::seconds(1), "{waited}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn stop_waits_for_the_dials_of_another_process_too() {
+    let world = World::new();
+    let (here, there) = (world.start_up().await, world.start_up().await);
+    world.outside.takes(Duration::from_secs(3));
+    plan_dials(&there, 1).await;
+    while world.outside.calls().is_empty() {
+        pass(Duration::from_millis(1)).await;
+    }
+    stop(&here, DialScope::All).await;
+    assert_eq!(statuses(&world, 1, Status::Done), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn person_is_not_rung_while_another_call_holds_them() {
+    let world = World::new();
+    let house = world.start_up().await;
+    for n in 0..3 {
+        house.push(entity(n), n, Event::ring("+919529117230")).await.unwrap();
+    }
+    house.push(entity(3), 3, Event::ring("+919529117231")).await.unwrap();
+    pass_s(300).await;
+    let rung = |world: &World| -> Vec<_> {
+        (0..4).filter(|n| !world.toy(entity(*n)).heard.is_empty()).collect()
+    };
+    assert_eq!(world.outside.calls().len(), 2);
+    let first = rung(&world)[0];
+    assert_eq!(rung(&world), [first, 3]);
+
+    house.command(entity(first), Event::HungUp(1)).await.unwrap();
+    pass_s(60).await;
+    assert_eq!(world.outside.calls().len(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn call_that_nobody_hears_of_lets_go_of_its_person_by_itself() {
+    let world = World::new();
+    let house = world.start_up().await;
+    for n in 0..2 {
+        house.push(entity(n), n, Event::ring("+919529117230")).await.unwrap();
+    }
+    pass_s(129 * 60).await;
+    assert_eq!(world.outside.calls().len(), 1);
+    pass_s(3 * 60).await;
+    assert_eq!(world.outside.calls().len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_more_calls_run_than_there_are_permits() {
+    let world = World::new();
+    let house = world.start_up().await;
+    for n in 0..60 {
+        house.push(entity(n), n, Event::ring(&format!("+9195291172{n:02}"))).await.unwrap();
+    }
+    pass_s(600).await;
+    assert_eq!(world.outside.calls().len(), PERMITS_DEFAULT as usize);
+    let running = (0..60).find(|n| !world.toy(entity(*n)).heard.is_empty()).unwrap();
+    house.command(entity(running), Event::HungUp(1)).await.unwrap();
+    pass_s(60).await;
+    assert_eq!(world.outside.calls().len(), PERMITS_DEFAULT as usize + 1);
 }
 
 #[test]

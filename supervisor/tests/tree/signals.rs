@@ -8,7 +8,7 @@ use domain::interview::{CallReport, CallStatus, Interview, InterviewEvent};
 use domain::policy::Zone;
 use domain::ports::{
     Analysis, AnalysisRequest, Analyzer, BoxFuture, CallEngine, DialRequest, EngineError,
-    EngineListing, StoreError, Transcripts,
+    EngineListing, LostDial, Sighting, StoreError, Transcripts,
 };
 use domain::screening::{
     ApplicationProfile, CandidateInfo, JobPolicy, Screening, ScreeningEvent, ScreeningStatus,
@@ -44,6 +44,10 @@ impl CallEngine for Engine {
             pass_s(takes_s).await;
             Ok((CallId::parse(&format!("dialled-{n}")).unwrap(), None))
         })
+    }
+
+    fn find(&self, _: LostDial) -> BoxFuture<'_, Result<Sighting, EngineError>> {
+        Box::pin(async { Ok(Sighting::Unclear) })
     }
 
     fn call(&self, _: CallId) -> BoxFuture<'_, Result<CallReport, EngineError>> {

@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use actors::{Found, Performed, Performer, Sent};
 use chrono::{DateTime, Utc};
+use domain::policy::{CallingWindow, held_until};
 use domain::ports::{BoxFuture, Clock, Repository};
 use domain::{
-    Attempt, Decision, EntityId, IntentId, IntentMove, Kind, Machine, Named, NewIntent, Nudge,
-    OperationClass, Reach, Rejected,
+    Attempt, Claim, Decision, EntityId, IntentId, IntentMove, Kind, Machine, Named, NewIntent,
+    Nudge, OperationClass, Phone, Reach, Rejected,
 };
 use serde::{Deserialize, Serialize};
 
@@ -45,6 +46,8 @@ pub struct Toy {
     pub wake: Option<DateTime<Utc>>,
     pub woken: u32,
     pub owed: BTreeMap<u32, Owed>,
+    /// Those that ring a phone, and whether the call outlasts the answer.
+    pub rings: BTreeMap<u32, Lasts>,
     /// What came of what it owed, in order.
     pub heard: Vec<String>,
 }
@@ -54,6 +57,12 @@ pub enum Owed {
     Waiting(Attempt),
     Sent(Attempt),
     Over,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Lasts {
+    UntilAnswered,
+    UntilHungUp,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -66,7 +75,10 @@ pub enum Event {
         ordinal: u32,
         class: String,
         reach: String,
+        callee: Option<Phone>,
     },
+    /// The call that was dialled is over.
+    HungUp(u32),
     /// It is wanted no longer.
     Forgo(u32),
     Done {
@@ -96,6 +108,8 @@ pub enum Fact {
     Noted(u32),
     WakeSet(Option<DateTime<Utc>>),
     Woken,
+    Rings(u32, Lasts),
+    HungUp,
     Moved(u32, String),
     Heard(String),
 }
@@ -117,7 +131,18 @@ impl From<Nudge> for Event {
 
 impl Event {
     pub fn owe(ordinal: u32, class: OperationClass, reach: Reach) -> Self {
-        Self::Owe { ordinal, class: class.as_str().to_owned(), reach: reach.as_str().to_owned() }
+        let (class, reach) = (class.as_str().to_owned(), reach.as_str().to_owned());
+        Self::Owe { ordinal, class, reach, callee: None }
+    }
+
+    /// A dial to somebody, whose call lasts until they hang up.
+    pub fn ring(phone: &str) -> Self {
+        Self::Owe {
+            ordinal: 1,
+            class: OperationClass::Blind.as_str().to_owned(),
+            reach: Reach::Rings.as_str().to_owned(),
+            callee: Some(Phone::parse(phone).unwrap()),
+        }
     }
 }
 
@@ -128,6 +153,8 @@ impl Named for Fact {
             Self::Noted(_) => "noted",
             Self::WakeSet(_) => "wake_set",
             Self::Woken => "woken",
+            Self::Rings(..) => "rings",
+            Self::HungUp => "hung_up",
             Self::Moved(..) => "moved",
             Self::Heard(_) => "heard",
         }
@@ -145,6 +172,16 @@ impl Toy {
         ordinals.find(|ordinal| intent(self.id, *ordinal) == id).ok_or(Rejected::Absent)
     }
 
+    fn claim(&self, ordinal: u32, now: DateTime<Utc>, not_after: DateTime<Utc>) -> Claim {
+        if !self.rings.contains_key(&ordinal) {
+            return Claim::Nothing;
+        }
+        // A toy's callee is awake whatever the clock says.
+        let noon = now.date_naive().and_hms_opt(6, 30, 0).unwrap().and_utc();
+        let verdict = CallingWindow::default().judge(noon, noon).unwrap();
+        Claim::Callee { until: held_until(not_after), verdict }
+    }
+
     fn due(&self, id: IntentId, attempt: Attempt, now: DateTime<Utc>) -> Decided {
         let ordinal = self.ordinal(id)?;
         match self.owed[&ordinal] {
@@ -152,7 +189,8 @@ impl Toy {
             Owed::Waiting(last) | Owed::Sent(last) if attempt <= last => Err(Rejected::Stale),
             Owed::Waiting(_) | Owed::Sent(_) => {
                 let not_after = now + SEND_TIMEOUT;
-                let send = IntentMove::Send { intent: id, attempt, not_after };
+                let claim = self.claim(ordinal, now, not_after);
+                let send = IntentMove::Send { intent: id, attempt, not_after, claim };
                 Ok(moved(ordinal, Owed::Sent(attempt), Some(send)))
             }
         }
@@ -182,6 +220,7 @@ impl Machine for Toy {
             wake: None,
             woken: 0,
             owed: BTreeMap::new(),
+            rings: BTreeMap::new(),
             heard: Vec::new(),
         }
     }
@@ -193,21 +232,35 @@ impl Machine for Toy {
             Event::Note(n) => Ok(Decision::of(Fact::Noted(*n))),
             Event::Dull => Err(Rejected::NothingNew),
             Event::WakeAt(at) => Ok(Decision::of(Fact::WakeSet(Some(*at)))),
-            Event::Owe { ordinal, class, reach } => {
+            Event::Owe { ordinal, class, reach, callee } => {
+                let reach = Reach::parse(reach).unwrap();
                 let plan = IntentMove::Plan(NewIntent {
                     id: intent(self.id, *ordinal),
                     operation: "toy",
                     class: OperationClass::parse(class).unwrap(),
-                    reach: Reach::parse(reach).unwrap(),
-                    callee: None,
+                    reach,
+                    callee: callee.clone(),
                     effect: Effect { ordinal: *ordinal },
                     due: now,
                 });
-                Ok(moved(*ordinal, Owed::Waiting(0), Some(plan)))
+                let mut decision = moved(*ordinal, Owed::Waiting(0), Some(plan));
+                if reach == Reach::Rings {
+                    let lasts =
+                        if callee.is_some() { Lasts::UntilHungUp } else { Lasts::UntilAnswered };
+                    decision.facts.push(Fact::Rings(*ordinal, lasts));
+                }
+                Ok(decision)
+            }
+            Event::HungUp(ordinal) => {
+                let release = IntentMove::Release { intent: intent(self.id, *ordinal) };
+                Ok(Decision { intents: vec![release], ..Decision::of(Fact::HungUp) })
             }
             Event::Forgo(ordinal) => Ok(moved(*ordinal, Owed::Over, None)),
             Event::Done { intent, said } => {
-                let mut decision = moved(self.ordinal(*intent)?, Owed::Over, None);
+                let ordinal = self.ordinal(*intent)?;
+                let is_over = self.rings.get(&ordinal) == Some(&Lasts::UntilAnswered);
+                let release = is_over.then_some(IntentMove::Release { intent: *intent });
+                let mut decision = moved(ordinal, Owed::Over, release);
                 decision.facts.push(Fact::Heard(said.clone()));
                 Ok(decision)
             }
@@ -241,6 +294,10 @@ impl Machine for Toy {
             Fact::Noted(n) => self.notes.push(*n),
             Fact::WakeSet(at) => self.wake = *at,
             Fact::Woken => self.woken += 1,
+            Fact::Rings(ordinal, lasts) => {
+                self.rings.insert(*ordinal, *lasts);
+            }
+            Fact::HungUp => {}
             Fact::Moved(ordinal, to) => {
                 self.owed.insert(*ordinal, serde_json::from_str(to).unwrap());
             }

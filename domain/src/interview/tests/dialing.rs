@@ -3,7 +3,7 @@
 use chrono::Duration;
 
 use super::*;
-use crate::machine::{IntentMove, Nudge, Reach};
+use crate::machine::{Claim, IntentMove, Nudge, Reach};
 use crate::testing::{Row, at};
 
 #[test]
@@ -91,6 +91,50 @@ fn answer_with_another_call_id_is_out_of_phase() {
         provider: None,
     };
     assert_eq!(desk.tell(other).unwrap_err(), Rejected::OutOfPhase);
+}
+
+#[test]
+fn callee_is_held_from_the_dial_to_the_end_of_the_call() {
+    let mut desk = sending();
+    let intent = dial_intent(&desk);
+    desk.tell(answered(&desk, 1)).unwrap();
+    desk.hear(report(CallStatus::InProgress)).unwrap();
+    assert!(desk.intents[&intent].holds);
+    desk.hear(ended(90.0, Some(&words(60)))).unwrap();
+    assert!(!desk.intents[&intent].holds);
+
+    let mut refused = sending();
+    let code = "invalid_phone".into();
+    refused.tell(InterviewEvent::DialRefused { intent, attempt: 1, code }).unwrap();
+    assert!(!refused.intents[&intent].holds);
+}
+
+#[test]
+fn callee_of_a_call_in_doubt_stays_held() {
+    let mut desk = sending();
+    let intent = dial_intent(&desk);
+    desk.tell(Nudge::IntentUnknown { intent }).unwrap();
+    assert!(desk.intents[&intent].holds, "until the claim ends by itself");
+    let late = CallReport { intent: Some(intent), ..ended(90.0, Some(&words(60))) };
+    desk.hear(late).unwrap();
+    assert!(!desk.intents[&intent].holds);
+}
+
+#[test]
+fn dial_says_why_the_phone_may_ring_and_whom_it_holds() {
+    let mut desk = desk();
+    desk.tell(InterviewEvent::PlacingAsked(order())).unwrap();
+    let due = Nudge::IntentDue { intent: dial_intent(&desk), attempt: 1 };
+    let decided = desk.tell(due).unwrap().decision;
+    let [IntentMove::Send { claim: Claim::Callee { until, verdict }, not_after, .. }] =
+        &decided.intents[..]
+    else {
+        panic!("no dial with a claim")
+    };
+    assert_eq!(*until - *not_after, Duration::minutes(130));
+    assert_eq!(verdict.zone.name(), "Asia/Kolkata");
+    assert_eq!(verdict.local_time.to_rfc3339(), "2026-11-20T12:00:00+05:30");
+    assert_eq!((verdict.opens_hour, verdict.closes_hour), (9, 22));
 }
 
 #[test]

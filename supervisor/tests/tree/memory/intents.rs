@@ -3,14 +3,15 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
+use domain::policy::PERMITS_DEFAULT;
 use domain::ports::{DialScope, IntentStep, Step, Verdict};
-use domain::{IntentId, Reach};
+use domain::{Claim, IntentId, Reach};
 
 use super::tables::{IntentRow, Status, Tables};
 
 impl Tables {
     /// Returns the rows that a step changes, as they are afterwards; in the order of the statements:
-    /// plan, send, postpone, cancel, close, settle.
+    /// plan, send, postpone, cancel, close, settle, release.
     pub fn move_intents(
         &self,
         step: &Step,
@@ -46,18 +47,33 @@ impl Tables {
         match one {
             IntentStep::Plan(_) if current.is_some() => refused("intents_pkey"),
             IntentStep::Plan(new) => Ok(Some(planned(step, new, now))),
-            IntentStep::Send { attempt, not_after, look_at, .. } => match current.as_ref() {
-                Some(row) if self.may_send(row, *attempt) => with(&|row| {
-                    row.status = Status::Sending;
-                    (row.attempt, row.not_after, row.look_at) = (*attempt, *not_after, *look_at);
-                    row.lookups = 0;
-                }),
-                Some(_) | None => refused("dialing_stopped"),
+            IntentStep::Send { id, attempt, not_after, look_at, claim } => match current.as_ref() {
+                Some(row) if is_next(row, *attempt) => {
+                    let until = match claim {
+                        Claim::Nothing => None,
+                        Claim::Callee { until, .. } => Some(*until),
+                    };
+                    if row.reach == Reach::Rings
+                        && let Some(why) = self.dial_refusal(*id, row, now)
+                    {
+                        return refused(why);
+                    }
+                    with(&|row| {
+                        let was_sending = row.status == Status::Sending;
+                        row.unanswered = if was_sending { row.unanswered + 1 } else { 0 };
+                        row.status = Status::Sending;
+                        (row.attempt, row.not_after, row.look_at) =
+                            (*attempt, *not_after, *look_at);
+                        (row.lookups, row.held_until) = (0, until);
+                    })
+                }
+                Some(_) | None => refused("intent_not_planned"),
             },
+            IntentStep::Release { .. } => with(&|row| row.held_until = None),
             IntentStep::Postpone { due, .. } => match status {
                 Some(Status::Planned | Status::Sending) => with(&|row| {
                     row.status = Status::Planned;
-                    row.due = *due;
+                    (row.due, row.held_until) = (*due, None);
                 }),
                 Some(_) | None => Ok(None),
             },
@@ -79,18 +95,41 @@ impl Tables {
         }
     }
 
-    fn may_send(&self, row: &IntentRow, attempt: u32) -> bool {
-        let is_stopped = row.reach == Reach::Rings
-            && self.stops.iter().any(|stop| {
-                let tenant = DialScope::Tenant(row.tenant).as_text();
-                ["all", "provider:mr-hire", tenant.as_str()].contains(&stop.scope.as_str())
-            });
-        let is_next = match row.status {
-            Status::Planned => true,
-            Status::Sending => row.attempt < attempt,
-            Status::Ambiguous | Status::Done | Status::Cancelled => false,
+    fn dial_refusal(
+        &self,
+        id: IntentId,
+        row: &IntentRow,
+        now: DateTime<Utc>,
+    ) -> Option<&'static str> {
+        let tenant = DialScope::Tenant(row.tenant).as_text();
+        let stops = ["all", "provider:mr-hire", tenant.as_str()];
+        let is_running = |other: &IntentRow| other.held_until.is_some_and(|until| until > now);
+        let holds = |other: &IntentRow| {
+            let is_open = matches!(other.status, Status::Sending | Status::Ambiguous);
+            other.callee.is_some()
+                && (other.tenant, &other.callee) == (row.tenant, &row.callee)
+                && (is_running(other) || (is_open && other.held_until.is_some()))
         };
-        is_next && !is_stopped
+        let others = || self.intents.iter().filter(|(other, _)| **other != id);
+        if self.stops.iter().any(|stop| stops.contains(&stop.scope.as_str())) {
+            Some("dialing_stopped")
+        } else if others().any(|(_, other)| holds(other)) {
+            Some("callee_held")
+        } else if others().filter(|(_, other)| is_running(other)).count()
+            >= PERMITS_DEFAULT as usize
+        {
+            Some("no_permit")
+        } else {
+            None
+        }
+    }
+}
+
+fn is_next(row: &IntentRow, attempt: u32) -> bool {
+    match row.status {
+        Status::Planned => true,
+        Status::Sending => row.attempt < attempt,
+        Status::Ambiguous | Status::Done | Status::Cancelled => false,
     }
 }
 
@@ -109,7 +148,9 @@ fn planned(step: &Step, new: &domain::ports::IntentRow, now: DateTime<Utc>) -> I
         due: new.due,
         not_after: now,
         look_at: now,
+        unanswered: 0,
         lookups: 0,
+        held_until: None,
         ambiguous_since: None,
         planned_at: now,
     }
@@ -123,6 +164,7 @@ fn place(step: &IntentStep) -> u8 {
         IntentStep::Cancel { .. } => 3,
         IntentStep::Close { .. } => 4,
         IntentStep::Settle { .. } => 5,
+        IntentStep::Release { .. } => 6,
     }
 }
 
@@ -133,6 +175,7 @@ fn id_of(step: &IntentStep) -> IntentId {
         | IntentStep::Postpone { id, .. }
         | IntentStep::Cancel { id }
         | IntentStep::Close { id }
+        | IntentStep::Release { id }
         | IntentStep::Settle { id, .. } => *id,
     }
 }

@@ -162,7 +162,7 @@ impl Intents for Memory {
             let mut due: Vec<_> = intents
                 .iter_mut()
                 .filter(|(_, row)| row.status == Status::Planned && row.due <= now)
-                .filter(|(_, row)| row.reach == Reach::Silent || reach == Reach::Rings)
+                .filter(|(_, row)| row.reach == reach)
                 .filter(|(_, row)| !quarantine.contains_key(&row.owner.id))
                 .collect();
             due.sort_by_key(|(id, row)| (row.due, **id));
@@ -208,14 +208,21 @@ impl Intents for Memory {
         }))
     }
 
-    fn ambiguous(&self, id: IntentId, until: DateTime<Utc>) -> Answer<'_, ()> {
-        let now = self.0.clock.now();
+    fn ambiguous(&self, id: IntentId, now: DateTime<Utc>, until: DateTime<Utc>) -> Answer<'_, ()> {
         Box::pin(self.ask(move |tables| {
             if let Some(row) = tables.intents.get_mut(&id).filter(|row| row.status.is_open()) {
                 row.status = Status::Ambiguous;
                 row.ambiguous_since.get_or_insert(now);
                 row.look_at = until;
+                row.held_until = row.held_until.map(|held| held.max(until));
             }
+        }))
+    }
+
+    fn permits_taken(&self, now: DateTime<Utc>) -> Answer<'_, u32> {
+        Box::pin(self.ask(move |tables| {
+            let is_running = |row: &&IntentRow| row.held_until.is_some_and(|until| until > now);
+            u32::try_from(tables.intents.values().filter(is_running).count()).unwrap()
         }))
     }
 
@@ -242,6 +249,7 @@ fn open(id: IntentId, row: &IntentRow) -> OpenIntent {
         schema: row.schema,
         effect: row.effect.clone(),
         not_after: row.not_after,
+        unanswered: row.unanswered,
         lookups: row.lookups,
         planned_at: row.planned_at,
         ambiguous_since: row.ambiguous_since,
@@ -260,6 +268,20 @@ impl Dialing for Memory {
             let scope = scope.as_text();
             tables.stops.retain(|stop| stop.scope != scope);
             tables.stops.push(DialStop { scope, by, reason, since: at });
+        }))
+    }
+
+    fn leaving(&self, scope: DialScope, now: DateTime<Utc>) -> Answer<'_, u32> {
+        Box::pin(self.ask(move |tables| {
+            let is_meant = |row: &&IntentRow| match &scope {
+                DialScope::Tenant(tenant) => row.tenant == *tenant,
+                DialScope::All | DialScope::Provider(_) | DialScope::Campaign(_) => true,
+            };
+            let is_leaving = |row: &&IntentRow| {
+                row.status == Status::Sending && row.reach == Reach::Rings && row.not_after > now
+            };
+            let leaving = tables.intents.values().filter(is_meant).filter(is_leaving).count();
+            u32::try_from(leaving).unwrap()
         }))
     }
 

@@ -104,6 +104,8 @@ pub struct IntentRow {
     pub attempt: Attempt,
     pub due: DateTime<Utc>,
     pub not_after: DateTime<Utc>,
+    pub held_until: Option<DateTime<Utc>>,
+    pub unanswered: u32,
     pub look_at: DateTime<Utc>,
     pub lookups: u32,
     pub ambiguous_since: Option<DateTime<Utc>>,
