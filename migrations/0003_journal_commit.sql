@@ -133,13 +133,15 @@ begin
     end loop;
 
     for v_row in
-        select s.id, s.tenant_id, s.attempt
-        from jsonb_to_recordset(p_owed -> 'settle') as s (id uuid, tenant_id uuid, attempt integer)
+        select s.id, s.tenant_id, s.attempt, s.last
+        from jsonb_to_recordset(p_owed -> 'settle') as s (id uuid, tenant_id uuid, attempt integer,
+            last integer)
     loop
         update intents i
         set status = 'done', settled_at = p_at
         where i.id = v_row.id and i.tenant_id = v_row.tenant_id
-            and i.status || '' in ('sending', 'ambiguous') and i.attempt = v_row.attempt;
+            and i.status || '' in ('sending', 'ambiguous')
+            and i.attempt between v_row.attempt and coalesce(v_row.last, i.attempt);
         if not found then
             raise exception 'settled before' using errcode = 'RM002';
         end if;

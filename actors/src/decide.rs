@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use domain::ports::{
-    Decided, FactRecord, IntentRow, IntentStep, Repository, SignalRow, State, Step, VerdictName,
-    Wake,
+    Decided, Ends, FactRecord, IntentRow, IntentStep, Repository, SignalRow, State, Step,
+    VerdictName, Wake,
 };
 use domain::{
     Alias, Attempt, Cause, Certainty, DedupeKey, EntityKey, HOPS_MAX, IntentId, IntentMove,
@@ -113,7 +113,11 @@ impl<M: Machine> Plan<M> {
     fn settle(&mut self, delivery: &Delivery<M>, before: usize, verdict: VerdictName) {
         let end = match &delivery.cause {
             Cause::Outcome { intent, attempt, certainty: Certainty::Known } => {
-                IntentStep::Settle { id: *intent, attempt: *attempt }
+                let ends = match verdict {
+                    VerdictName::Applied => Ends::Intent,
+                    VerdictName::Rejected(_) => Ends::Attempt,
+                };
+                IntentStep::Settle { id: *intent, attempt: *attempt, ends }
             }
             Cause::Nudge(Nudge::IntentUnknown { intent }) => IntentStep::Close { id: *intent },
             Cause::Nudge(Nudge::IntentDue { intent, attempt }) => {
@@ -248,7 +252,7 @@ fn unwanted(id: IntentId, attempt: Attempt, verdict: VerdictName) -> Option<Inte
     match verdict {
         VerdictName::Applied => None,
         VerdictName::Rejected(Rejected::Stale) if attempt > 1 => {
-            Some(IntentStep::Settle { id, attempt: attempt - 1 })
+            Some(IntentStep::Settle { id, attempt: attempt - 1, ends: Ends::Attempt })
         }
         VerdictName::Rejected(Rejected::Stale) => None,
         VerdictName::Rejected(_) => Some(IntentStep::Close { id }),

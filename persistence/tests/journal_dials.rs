@@ -6,7 +6,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 use common::ledger::Ledger;
 use common::{OTHER, World, steps, with_world};
 use domain::policy::{CallingWindow, held_until};
-use domain::ports::{DialScope, Dialing as _, IntentRow, IntentStep, Intents as _, Step, Verdict};
+use domain::ports::{
+    DialScope, Dialing as _, Ends, IntentRow, IntentStep, Intents as _, Step, Verdict,
+};
 use domain::{Claim, IntentId, OperationClass, Reach, TenantId};
 use persistence::JournalSettings;
 
@@ -105,7 +107,7 @@ async fn one_person_is_rung_by_one_call_at_a_time() {
         assert_eq!(said[1], refused("callee_held"), "in one batch as in two");
         assert_eq!(ledger.submit(dials[1].send(1, 1)).await, refused("callee_held"));
 
-        let settled = IntentStep::Settle { id: dials[0].id(), attempt: 1 };
+        let settled = IntentStep::Settle { id: dials[0].id(), attempt: 1, ends: Ends::Attempt };
         assert!(is_committed(&ledger.submit(dials[0].step(2, vec![settled])).await));
         assert_eq!(ledger.submit(dials[1].send(1, 1)).await, refused("callee_held"));
         let release = IntentStep::Release { id: dials[0].id() };
@@ -208,7 +210,7 @@ async fn dials_that_may_still_leave_are_counted_by_scope() {
         let leaving = |scope, now| world.store.leaving(scope, now);
         assert_eq!(leaving(DialScope::All, noon()).await.unwrap(), 2);
         assert_eq!(leaving(DialScope::Tenant(OTHER), noon()).await.unwrap(), 1);
-        let settled = IntentStep::Settle { id: theirs.id(), attempt: 1 };
+        let settled = IntentStep::Settle { id: theirs.id(), attempt: 1, ends: Ends::Attempt };
         ledger.submit(theirs.step(2, vec![settled])).await;
         assert_eq!(leaving(DialScope::All, noon()).await.unwrap(), 1);
         let too_late = noon() + TimeDelta::seconds(11);
@@ -235,6 +237,24 @@ async fn attempts_that_were_never_answered_are_counted_and_forgotten_with_a_proo
         ledger.submit(dial.step(3, vec![postpone])).await;
         ledger.submit(dial.send(4, 3)).await;
         assert_eq!(unanswered().await, (3, 0));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_outcome_that_was_taken_ends_later_attempts_too() {
+    with_world(async |world| {
+        let ledger = Ledger::start(&world.database, 1);
+        let dial = Dial::new(1);
+        ledger.submit(dial.plan(ASHA)).await;
+        ledger.submit(dial.send(1, 1)).await;
+        ledger.submit(dial.send(2, 2)).await;
+        let settle = |ends| vec![IntentStep::Settle { id: dial.id(), attempt: 1, ends }];
+        let said = ledger.submit(dial.step(3, settle(Ends::Attempt))).await;
+        assert!(matches!(said, Verdict::Duplicate(_)), "{said:?}");
+        assert!(is_committed(&ledger.submit(dial.step(3, settle(Ends::Intent))).await));
+        let said = ledger.submit(dial.step(4, settle(Ends::Intent))).await;
+        assert!(matches!(said, Verdict::Duplicate(_)), "an outcome counts once: {said:?}");
     })
     .await;
 }

@@ -6,7 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use common::ledger::{Ledger, eventually, first_seq, watch};
 use common::{World, rows, steps, with_world};
 use domain::policy::CallingWindow;
-use domain::ports::{Inbox as _, IntentRow, IntentStep, SignalRow, Step, Verdict};
+use domain::ports::{Ends, Inbox as _, IntentRow, IntentStep, SignalRow, Step, Verdict};
 use domain::{Alias, Cause, Claim, DedupeKey, EntityKey, IntentId, OperationClass, Reach};
 use sqlx::Executor as _;
 use uuid::Uuid;
@@ -172,7 +172,7 @@ fn owing(entity: EntityKey, version: i64, now: DateTime<Utc>) -> Step {
         0 => (0..4).map(plan).collect(),
         1 => vec![send(0), send(1), IntentStep::Postpone { id: id(2), due }],
         2 => vec![
-            IntentStep::Settle { id: id(0), attempt: 1 },
+            IntentStep::Settle { id: id(0), attempt: 1, ends: Ends::Attempt },
             IntentStep::Close { id: id(1) },
             IntentStep::Release { id: id(0) },
             IntentStep::Release { id: id(1) },

@@ -153,7 +153,18 @@ pub enum IntentStep {
         id: IntentId,
         /// The attempt whose outcome it is.
         attempt: Attempt,
+        /// Whether that outcome ends a later attempt too.
+        ends: Ends,
     },
+}
+
+/// What the outcome of an attempt ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ends {
+    /// The intent, at whatever attempt it is by now: its owner took the outcome.
+    Intent,
+    /// That attempt alone: its owner did not want the outcome.
+    Attempt,
 }
 
 /// A planned intent.

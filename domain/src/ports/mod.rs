@@ -15,8 +15,8 @@ pub use engine::{
     Evidence, EvidenceReader, Leave, LostDial, Sighting, Unusable,
 };
 pub use journal::{
-    Decided, FactRecord, FactSink, IntentRow, IntentStep, Journal, JournalError, LedgerAnswer,
-    SignalRow, State, Step, Verdict, VerdictName, Wake,
+    Decided, Ends, FactRecord, FactSink, IntentRow, IntentStep, Journal, JournalError,
+    LedgerAnswer, SignalRow, State, Step, Verdict, VerdictName, Wake,
 };
 pub use queries::{
     ApplicationImport, Applications, ImportReport, InterviewDetail, InterviewFilter, InterviewPage,

@@ -1,7 +1,7 @@
 //! A batch of steps as the columns of one call.
 
 use chrono::{DateTime, Utc};
-use domain::ports::{Decided, IntentStep, State, Step, VerdictName, Wake};
+use domain::ports::{Decided, Ends, IntentStep, State, Step, VerdictName, Wake};
 use domain::{Cause, Claim, Kind, Rejected};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
@@ -258,8 +258,12 @@ fn intent_row(step: &Step, intent: &IntentStep) -> (&'static str, Value) {
         IntentStep::Cancel { id } => ("cancel", json!({ "id": id, "tenant_id": tenant })),
         IntentStep::Close { id } => ("close", json!({ "id": id, "tenant_id": tenant })),
         IntentStep::Release { id } => ("release", json!({ "id": id, "tenant_id": tenant })),
-        IntentStep::Settle { id, attempt } => {
-            ("settle", json!({ "id": id, "tenant_id": tenant, "attempt": attempt }))
+        IntentStep::Settle { id, attempt, ends } => {
+            let last = match ends {
+                Ends::Intent => None,
+                Ends::Attempt => Some(attempt),
+            };
+            ("settle", json!({ "id": id, "tenant_id": tenant, "attempt": attempt, "last": last }))
         }
     }
 }

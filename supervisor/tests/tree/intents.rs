@@ -179,6 +179,23 @@ async fn outcome_whose_commit_reply_was_lost_counts_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn late_outcome_of_an_earlier_attempt_is_taken_and_ends_the_later_one() {
+    let world = World::new();
+    let house = world.start().await;
+    let id = entity(1);
+    world.outside.takes(Duration::from_secs(40));
+    owe(&house, id, Idempotent, Reach::Silent).await;
+    pass_s(38).await;
+    assert_eq!(attempts(&world), [1, 2], "the first was not answered in its time");
+    pass_s(5).await;
+    assert_eq!(world.toy(id).heard, ["done 1.1"]);
+    assert_eq!(status(&world, id), Status::Done);
+    pass_s(300).await;
+    assert_eq!(world.toy(id).heard, ["done 1.1"], "counted once");
+    assert_eq!(attempts(&world), [1, 2]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn outcome_reaches_its_owner_although_rows_wait_before_it() {
     let world = World::new();
     let house = world.start().await;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 use domain::policy::PERMITS_DEFAULT;
-use domain::ports::{DialScope, IntentStep, Step, Verdict};
+use domain::ports::{DialScope, Ends, IntentStep, Step, Verdict};
 use domain::{Claim, IntentId, Reach};
 
 use super::tables::{IntentRow, Status, Tables};
@@ -86,8 +86,12 @@ impl Tables {
                 Some(Status::Sending | Status::Ambiguous) => with(&|row| row.status = Status::Done),
                 Some(_) | None => Ok(None),
             },
-            IntentStep::Settle { attempt, .. } => match current.as_ref() {
-                Some(row) if row.status.is_open() && row.attempt == *attempt => {
+            IntentStep::Settle { attempt, ends, .. } => match current.as_ref() {
+                Some(row)
+                    if row.status.is_open()
+                        && (row.attempt == *attempt
+                            || (*ends == Ends::Intent && row.attempt > *attempt)) =>
+                {
                     with(&|row| row.status = Status::Done)
                 }
                 Some(_) | None => Err(Verdict::Duplicate(Vec::new())),
