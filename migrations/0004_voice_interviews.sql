@@ -38,6 +38,8 @@ create index voice_interviews_newest
 create index voice_interviews_owned
     on voice_interviews (tenant_id, belongs_to, created_at desc, id desc)
     where deleted_at is null;
+create index voice_interviews_by_application on voice_interviews (application_id)
+    where application_id is not null;
 call protect_table('voice_interviews');
 
 do $$

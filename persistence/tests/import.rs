@@ -3,7 +3,9 @@
 mod common;
 
 use chrono::Duration;
+use common::rows::InterviewRow;
 use common::{OTHER, World, with_world};
+use domain::interview::InterviewEvent;
 use domain::policy::{Score, StageWeights};
 use domain::ports::{
     ApplicationImport, Applications as _, Inbox as _, JobPostImport, PageRequest, Scope,
@@ -37,6 +39,40 @@ async fn an_import_tells_each_screening_once_however_often_it_is_repeated() {
         assert_eq!(world.count(WRITTEN).await, 7);
         let told = world.store.backlog(now + Duration::hours(1), 10).await.unwrap();
         assert!(told.iter().all(|key| key.kind == Kind::Screening) && told.len() == 2);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn interviews_from_before_the_import_are_asked_once_after_it() {
+    with_world(async |world| {
+        let now = world.now().await;
+        let mut journal = world.journal().await;
+        let ours = InterviewRow::ended(1, "completed", now);
+        let deleted = InterviewRow { deleted_at: Some(now), ..InterviewRow::ringing(2, now) };
+        let strangers = InterviewRow { tenant: OTHER, ..InterviewRow::ringing(3, now) };
+        let other = InterviewRow::ringing(4, now);
+        for (row, application) in [(&ours, 1), (&deleted, 1), (&strangers, 1), (&other, 9)] {
+            row.insert(&mut journal).await;
+            sqlx::query("update voice_interviews set application_id = $2 where id = $1")
+                .bind(row.id.0)
+                .bind(screening(application).0)
+                .execute(&mut journal)
+                .await
+                .unwrap();
+        }
+
+        let first = import(world, vec![post(1)], vec![application(1, 1)], 0).await.unwrap();
+        assert_eq!(first.asked, [ours.id]);
+        let asked = world.store.claim(Kind::Interview, vec![ours.id]).await.unwrap();
+        let event: InterviewEvent = serde_json::from_str(&asked[0].event).unwrap();
+        let InterviewEvent::ApplicationImported { application: known } = event else {
+            panic!("{event:?}")
+        };
+        assert_eq!(known, screening(1));
+
+        let again = import(world, vec![post(1)], vec![application(1, 1)], 1).await.unwrap();
+        assert_eq!(again.asked, []);
     })
     .await;
 }

@@ -52,6 +52,7 @@ impl Machine for Interview {
             E::DialUnsure { intent, attempt } => self.dial_unsure(*intent, *attempt),
             E::Fetched { intent, report } => self.fetched(*intent, report, now),
             E::FetchFailed { intent, why } => self.fetch_failed(*intent, *why, now),
+            E::ApplicationImported { application } => self.tell_again(*application, now),
             E::Deleted { by } => self.delete(by, now),
             E::Woke => self.woke(now),
             E::IntentDue { intent, attempt } if *intent == self.dial_id() => {
@@ -113,6 +114,22 @@ impl Interview {
                 effect: Effect::FetchCall { call_id: call_id.clone() },
                 due,
             }));
+        }
+    }
+
+    /// The end was told to a screening that did not exist yet. Before the end there is nothing to tell,
+    /// and the end will find it.
+    fn tell_again(&self, application: EntityId, now: DateTime<Utc>) -> Decided {
+        match &self.phase {
+            Phase::Absent => Err(Rejected::Absent),
+            Phase::Over(over) if over.call.record.application == Some(application) => {
+                let grade = over.told.ok_or(Rejected::NothingNew)?;
+                let ended = ScreeningEvent::InterviewEnded(over.told_as(self.id, grade));
+                let signals = vec![Signal::Screening(application, ended)];
+                Ok(Decision { signals, ..Decision::of(Fact::ToldAgain { at: now }) })
+            }
+            Phase::Dialing(_) | Phase::Live(_) | Phase::Over(_) => Err(Rejected::NothingNew),
+            Phase::Deleted(_) => Err(Rejected::Deleted),
         }
     }
 

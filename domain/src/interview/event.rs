@@ -104,6 +104,11 @@ pub enum InterviewEvent {
         /// Why.
         why: FetchFailure,
     },
+    /// Its application became known here, perhaps after the call was over.
+    ApplicationImported {
+        /// The application.
+        application: EntityId,
+    },
     /// Somebody deleted it.
     Deleted {
         /// Who, by the subject of their token.

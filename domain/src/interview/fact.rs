@@ -155,6 +155,11 @@ pub enum Fact {
         /// When.
         at: DateTime<Utc>,
     },
+    /// Its screening, which did not exist when it ended, was told of the end.
+    ToldAgain {
+        /// When.
+        at: DateTime<Utc>,
+    },
     /// It was deleted.
     Deleted {
         /// By whom.
@@ -181,6 +186,7 @@ impl Named for Fact {
             Self::TranscriptMissed { .. } => "transcript_missed",
             Self::WatchEnded { .. } => "watch_ended",
             Self::GivenUp { .. } => "given_up",
+            Self::ToldAgain { .. } => "told_again",
             Self::Deleted { .. } => "deleted",
         }
     }

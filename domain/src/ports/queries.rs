@@ -279,6 +279,8 @@ pub struct ImportReport {
     pub applications: usize,
     /// Screenings that were told.
     pub told: Vec<EntityId>,
+    /// Interviews that were asked to tell their screening of an end that came before the import.
+    pub asked: Vec<EntityId>,
 }
 
 /// Imports jobs and applications.

@@ -97,6 +97,7 @@ pub(super) async fn import(
     match services.applications.import(principal.tenant, posts, applications, at).await? {
         Ok(report) => {
             services.tree.look_into_inboxes(Kind::Screening, &report.told);
+            services.tree.look_into_inboxes(Kind::Interview, &report.asked);
             Ok(Json(Data::new(ImportView {
                 job_posts: report.job_posts,
                 applications: report.applications,

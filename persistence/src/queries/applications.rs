@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, HashMap};
 
 use chrono::{DateTime, Utc};
+use domain::interview::{Interview, InterviewEvent};
 use domain::policy::Zone;
 use domain::ports::{ApplicationImport, Applications, ImportReport, JobPostImport, StoreError};
-use domain::screening::{ApplicationProfile, JobPolicy, ScreeningEvent};
-use domain::{DedupeKey, EntityId, EntityKey, Kind, TenantId};
+use domain::screening::{ApplicationProfile, JobPolicy, Screening, ScreeningEvent};
+use domain::{DedupeKey, EntityId, EntityKey, Kind, Machine, TenantId};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -30,11 +31,15 @@ impl Applications for Queries {
             let posts = last_of_each(posts, |post| post.id);
             let applications = last_of_each(applications, |application| application.id);
             let mut tx = self.database.store().begin().await.map_err(PersistenceError::from)?;
-            let imported = import(&mut tx, tenant, &posts, &applications, at).await?;
-            if imported.is_ok() {
-                tx.commit().await.map_err(PersistenceError::from)?;
-            } // Else dropped, which undoes it.
-            Ok(imported)
+            let mut report = match import(&mut tx, tenant, &posts, &applications, at).await? {
+                Ok(report) => report,
+                Err(unknown) => return Ok(Err(unknown)), // Dropped, which undoes it.
+            };
+            tx.commit().await.map_err(PersistenceError::from)?;
+            let mut tx = self.database.store().begin().await.map_err(PersistenceError::from)?;
+            report.asked = ask(&mut tx, tenant, &applications, at).await?;
+            tx.commit().await.map_err(PersistenceError::from)?;
+            Ok(Ok(report))
         })
     }
 }
@@ -67,12 +72,47 @@ async fn import(
     }
 
     let defaults = policy::defaults(tx, tenant).await?;
-    let mut notices = notices(applications, &jobs, &changes, defaults)?;
+    let notices = notices(applications, &jobs, &changes, defaults)?;
+    let told = put(tx, tenant, notices, at).await?;
+    Ok(Ok(ImportReport { job_posts, applications: written, told, asked: Vec::new() }))
+}
+
+/// Asks each interview of these applications, once, to tell its screening of an end that came before.
+///
+/// In a transaction after the import's own: an end that this one does not see was committed behind the
+/// import, and its screening hears of the import first.
+async fn ask(
+    tx: &mut PgConnection,
+    tenant: TenantId,
+    applications: &[ApplicationImport],
+    at: DateTime<Utc>,
+) -> Result<Vec<EntityId>, StoreError> {
+    let mut notices = Vec::new();
+    for (interview, application) in import::interviews(tx, tenant, applications).await? {
+        let to = EntityKey { kind: Kind::Interview, id: interview };
+        let event = InterviewEvent::ApplicationImported { application };
+        notices.push(Notice {
+            key: DedupeKey::named(to, &format!("application/{application}")),
+            to,
+            schema: Interview::SCHEMA,
+            event: serde_json::to_string(&event)
+                .map_err(|error| StoreError::Broken(error.into()))?,
+        });
+    }
+    put(tx, tenant, notices, at).await
+}
+
+/// Puts those notices into their inboxes that were not put there before; answers for whom.
+async fn put(
+    tx: &mut PgConnection,
+    tenant: TenantId,
+    mut notices: Vec<Notice>,
+    at: DateTime<Utc>,
+) -> Result<Vec<EntityId>, StoreError> {
     let news = import::take_keys(tx, tenant, &notices).await?;
     notices.retain(|notice| news.contains(&notice.key.0));
     import::tell(tx, tenant, &notices, at).await?;
-    let told = notices.iter().map(|notice| notice.screening).collect();
-    Ok(Ok(ImportReport { job_posts, applications: written, told }))
+    Ok(notices.iter().map(|notice| notice.to.id).collect())
 }
 
 /// Writes what each application's screening is told.
@@ -120,7 +160,8 @@ fn notice(
     let content = format!("{}@{}", serde_json::to_string(&profile)?, changed_at.timestamp_micros());
     Ok(Notice {
         key: DedupeKey::of_bytes(screening, content.as_bytes()),
-        screening: screening.id,
+        to: screening,
+        schema: Screening::SCHEMA,
         event: serde_json::to_string(&ScreeningEvent::ApplicationImported(Box::new(profile)))?,
     })
 }

@@ -5,8 +5,8 @@ use std::collections::{HashMap, HashSet};
 use chrono::{DateTime, Utc};
 use domain::policy::Score;
 use domain::ports::{ApplicationImport, JobPostImport};
-use domain::screening::{JobPolicy, Screening};
-use domain::{DedupeKey, EntityId, Machine, TenantId};
+use domain::screening::JobPolicy;
+use domain::{DedupeKey, EntityId, EntityKey, TenantId};
 use serde_json::{Value, json};
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -21,10 +21,11 @@ pub(super) struct Job {
     pub updated_at: DateTime<Utc>,
 }
 
-/// What one screening is told.
+/// What one entity is told.
 pub(super) struct Notice {
     pub key: DedupeKey,
-    pub screening: EntityId,
+    pub to: EntityKey,
+    pub schema: u16,
     pub event: String,
 }
 
@@ -145,7 +146,23 @@ pub(super) async fn take_keys(
     Ok(taken.fetch_all(tx).await?.into_iter().collect())
 }
 
-/// Puts notices into the inboxes of their screenings.
+/// Returns the interviews of these applications, and whose each is.
+pub(super) async fn interviews(
+    tx: &mut PgConnection,
+    tenant: TenantId,
+    applications: &[ApplicationImport],
+) -> Stored<Vec<(EntityId, EntityId)>> {
+    let rows = sqlx::query!(
+        r#"select id, application_id as "application_id!" from voice_interviews
+           where tenant_id = $1 and application_id = any ($2) and deleted_at is null"#,
+        tenant.0,
+        &column(applications, |a| a.id),
+    );
+    let rows = rows.fetch_all(tx).await?.into_iter();
+    Ok(rows.map(|row| (EntityId(row.id), EntityId(row.application_id))).collect())
+}
+
+/// Puts notices into the inboxes of those they are for.
 pub(super) async fn tell(
     tx: &mut PgConnection,
     tenant: TenantId,
@@ -154,14 +171,15 @@ pub(super) async fn tell(
 ) -> Stored<()> {
     sqlx::query!(
         "insert into inbox (id, tenant_id, kind, entity_id, schema, event, hops, received_at)
-         select n.key, $1, $2, n.screening, $3, n.event, 0, $4
-         from unnest($5::uuid[], $6::uuid[], $7::text[]) as n (key, screening, event)",
+         select n.key, $1, n.kind, n.entity_id, n.schema, n.event, 0, $2
+         from unnest($3::uuid[], $4::text[], $5::uuid[], $6::smallint[], $7::text[])
+             as n (key, kind, entity_id, schema, event)",
         tenant.0,
-        Screening::KIND.as_str(),
-        i16::try_from(Screening::SCHEMA).unwrap_or(i16::MAX),
         at,
         &column(notices, |notice| notice.key.0),
-        &column(notices, |notice| notice.screening.0),
+        &column(notices, |notice| notice.to.kind.as_str()) as &[&str],
+        &column(notices, |notice| notice.to.id.0),
+        &column(notices, |notice| i16::try_from(notice.schema).unwrap_or(i16::MAX)),
         &column(notices, |notice| notice.event.as_str()) as &[&str],
     )
     .execute(tx)

@@ -80,6 +80,7 @@ enum Happening {
     Placed,
     CancelAsked,
     Deleted,
+    Imported,
     Passed { minutes: i64 },
     Woke,
     Offered(Index),
@@ -109,6 +110,7 @@ fn any_happening() -> impl Strategy<Value = Happening> {
         3 => Just(Happening::Placed),
         1 => Just(Happening::CancelAsked),
         1 => Just(Happening::Deleted),
+        1 => Just(Happening::Imported),
         3 => (0..900_i64).prop_map(|minutes| Happening::Passed { minutes }),
         4 => Just(Happening::Woke),
         6 => any::<Index>().prop_map(Happening::Offered),
@@ -139,6 +141,9 @@ impl Desk {
             Happening::Placed => InterviewEvent::PlacingAsked(order()),
             Happening::CancelAsked => InterviewEvent::CancelAsked,
             Happening::Deleted => InterviewEvent::Deleted { by: "admin".into() },
+            Happening::Imported => {
+                InterviewEvent::ApplicationImported { application: application() }
+            }
             Happening::Passed { minutes } => return self.pass(Duration::minutes(*minutes)),
             Happening::Woke => {
                 self.now = self.machine.wake_at().map_or(self.now, |due| due.max(self.now));
@@ -356,6 +361,8 @@ proptest! {
 
     #[test]
     fn grades_told_to_one_screening_only_rise(story in any_story()) {
+        // An import has the same end told once more, and nothing else does.
+        let is_repeated = story.iter().any(|happening| matches!(happening, Happening::Imported));
         let mut desk = desk();
         for happening in &story {
             desk.happen(happening);
@@ -365,7 +372,9 @@ proptest! {
         for signal in &desk.signals {
             let Signal::Screening(to, ScreeningEvent::InterviewEnded(end)) = signal else { continue };
             let repeated = previous == Some(*to);
-            prop_assert!(!repeated || last.get(to) < Some(&end.grade));
+            let rises = last.get(to) < Some(&end.grade);
+            let stays = is_repeated && last.get(to) == Some(&end.grade);
+            prop_assert!(!repeated || rises || stays);
             last.insert(*to, end.grade);
             previous = Some(*to);
         }

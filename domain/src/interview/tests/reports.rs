@@ -210,6 +210,24 @@ fn interview_without_an_application_tells_once_it_learns_of_one() {
 }
 
 #[test]
+fn end_that_no_screening_could_hear_is_told_again_when_the_application_is_imported() {
+    let imported = |application| InterviewEvent::ApplicationImported { application };
+    let mut desk = desk();
+    assert_eq!(desk.tell(imported(application())).unwrap_err(), Rejected::Absent);
+    desk.hear(CallReport { application: Some(application()), ..report(CallStatus::Ringing) })
+        .unwrap();
+    assert_eq!(desk.tell(imported(application())).unwrap_err(), Rejected::NothingNew);
+    desk.hear(ended(90.0, Some(&words(60)))).unwrap();
+    let before = desk.machine.clone();
+    desk.tell(imported(application())).unwrap();
+    assert_eq!(desk.machine, before);
+    let told = desk.told();
+    assert_eq!((told.len(), &told[0]), (2, &told[1]));
+    let other = EntityId(uuid::Uuid::max());
+    assert_eq!(desk.tell(imported(other)).unwrap_err(), Rejected::NothingNew);
+}
+
+#[test]
 fn deleted_one_keeps_its_call_id_and_refuses_everything() {
     let mut desk = desk();
     desk.hear(ended(90.0, Some(&words(60)))).unwrap();
