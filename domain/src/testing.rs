@@ -1,5 +1,7 @@
 //! A bench that drives a machine as shell, journal and dispatcher do, and checks what must always hold.
 
+pub mod shapes;
+
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Duration, Utc};
@@ -51,6 +53,8 @@ pub struct Bench<M: Machine> {
     pub signals: Vec<Signal>,
     pub aliases: Vec<String>,
     pub facts: Vec<String>,
+    /// Everything that is stored, where somebody collects it.
+    pub life: Option<shapes::Life>,
 }
 
 impl<M: Machine> Bench<M>
@@ -67,12 +71,16 @@ where
             signals: Vec::new(),
             aliases: Vec::new(),
             facts: Vec::new(),
+            life: None,
         }
     }
 
     /// Tells the machine, after the event went through JSON, and keeps the tables as the journal does.
     pub fn tell(&mut self, event: impl Into<M::Event>) -> Result<Transition<M>, Rejected> {
         let event: M::Event = reread(&event.into());
+        if let Some(life) = &mut self.life {
+            life.events.push(serde_json::to_value(&event).unwrap());
+        }
         let before = json(&self.machine);
         let answer = self.machine.apply(&event, self.now);
         let moved = match &answer {
@@ -114,7 +122,10 @@ where
     fn step(&mut self, step: &IntentMove<M::Effect>) -> Option<IntentId> {
         let id = match step {
             IntentMove::Plan(new) => {
-                let _: M::Effect = reread(&new.effect);
+                let effect: M::Effect = reread(&new.effect);
+                if let Some(life) = &mut self.life {
+                    life.effects.push(serde_json::to_value(&effect).unwrap());
+                }
                 let intent = Intent {
                     row: Row::Planned { due: new.due, attempt: 0 },
                     operation: new.operation,

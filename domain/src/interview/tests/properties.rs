@@ -334,6 +334,13 @@ proptest! {
     }
 }
 
+#[test]
+fn everything_that_was_ever_stored_is_read_and_folds() {
+    crate::testing::shapes::check(any_story(), |desk: &mut Desk, story| {
+        story.iter().for_each(|happening| desk.happen(happening));
+    });
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(512))]
 

@@ -164,6 +164,16 @@ struct Told {
     unknown: bool,
 }
 
+#[test]
+fn everything_that_was_ever_stored_is_read_and_folds() {
+    crate::testing::shapes::check(any_story(), |desk: &mut Desk, story| {
+        desk.tell(ScreeningEvent::ApplicationImported(Box::new(profile()))).unwrap();
+        for happening in &story {
+            let _ = desk.happen(happening);
+        }
+    });
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(512))]
 
