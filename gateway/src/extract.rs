@@ -13,6 +13,7 @@ mod page;
 mod path;
 mod query;
 mod shape;
+mod unique;
 mod words;
 
 pub use body::{BodyMax, RawBody};

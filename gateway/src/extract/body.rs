@@ -2,6 +2,7 @@
 
 use axum::body::{Body, Bytes, HttpBody as _};
 use axum::extract::{FromRequest, Request};
+use axum::http::header::{CONTENT_ENCODING, HeaderMap, HeaderValue};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 
 use crate::error::ApiError;
@@ -18,7 +19,8 @@ impl BodyMax {
     pub const WEBHOOK: Self = Self(1024 * 1024);
 }
 
-/// The raw bytes of a body; larger than the route's [`BodyMax`] is a 413.
+/// The raw bytes of a body; larger than the route's [`BodyMax`] is a 413, compressed a 415: what a
+/// small body unpacks to has no bound.
 #[derive(Clone, Debug)]
 pub struct RawBody(pub Bytes);
 
@@ -26,9 +28,18 @@ impl<S: Send + Sync> FromRequest<S> for RawBody {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
+        if is_encoded(request.headers()) {
+            return Err(ApiError::new(Code::UnsupportedMediaType)
+                .detail("bodies are taken as they are, without a content-encoding"));
+        }
         let max = request.extensions().get::<BodyMax>().copied().unwrap_or(BodyMax::REST);
         read(request.into_body(), max).await.map(Self)
     }
+}
+
+fn is_encoded(headers: &HeaderMap) -> bool {
+    let plain = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"identity");
+    !headers.get_all(CONTENT_ENCODING).iter().all(plain)
 }
 
 async fn read(body: Body, max: BodyMax) -> Result<Bytes, ApiError> {

@@ -10,6 +10,7 @@ use serde_path_to_error::{Segment, Track};
 
 use super::Family;
 use super::introspect::fields_of;
+use super::unique::Unique;
 use super::words;
 use crate::error::{ApiError, FieldError, Place};
 use crate::problem::Code;
@@ -20,7 +21,7 @@ const NUL_ESCAPE: &[u8] = br"\u0000";
 
 /// Reads a JSON body.
 pub(super) fn body<T: DeserializeOwned>(bytes: &[u8], family: Family) -> Result<T, ApiError> {
-    let value: Value = serde_json::from_slice(bytes).map_err(|error| malformed(&error))?;
+    let Unique(value) = serde_json::from_slice(bytes).map_err(|error| malformed(&error))?;
     if bytes.windows(NUL_ESCAPE.len()).any(|window| window == NUL_ESCAPE) {
         let mut nuls = Vec::new();
         find_nuls(&value, "#", &mut nuls);
@@ -166,6 +167,9 @@ fn find_nuls(value: &Value, pointer: &str, found: &mut Vec<FieldError>) {
 
 fn malformed(error: &serde_json::Error) -> ApiError {
     let problem = ApiError::new(Code::MalformedJson);
+    if error.is_data() {
+        return problem.detail(error.to_string());
+    }
     if error.line() == 0 || error.is_eof() {
         return problem.detail("the body ends before its JSON value does");
     }
