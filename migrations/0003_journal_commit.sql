@@ -144,13 +144,14 @@ create function journal_commit(
     d_remarks text[], d_raw bytea[], d_received timestamptz[],
     i_rows uuid[], i_verdicts text[],
     w_ids uuid[], w_kinds text[], w_tenants uuid[], w_due timestamptz[], w_versions bigint[],
-    w_gone uuid[],
+    g_kinds text[], g_ids uuid[], g_tenants uuid[],
     p_owed jsonb
 ) returns bigint
 language plpgsql
 as $$
 declare
     v_base bigint;
+    v_row record;
     v_rows integer;
     v_low integer := 0;
     v_high integer;
@@ -209,11 +210,12 @@ begin
     if cardinality(i_rows) > 0 then
         with gone as (
             delete from inbox where id = any (i_rows)
-            returning id, tenant_id, kind, entity_id, raw, received_at
+            returning id, tenant_id, kind, entity_id, remarks, raw, received_at
         )
-        insert into webhook_deliveries (key, tenant_id, kind, entity_id, verdict, raw, received_at)
+        insert into webhook_deliveries (key, tenant_id, kind, entity_id, verdict, remarks, raw,
+            received_at)
         select g.id, g.tenant_id, g.kind, g.entity_id,
-            i_verdicts[array_position(i_rows, g.id)], g.raw, g.received_at
+            i_verdicts[array_position(i_rows, g.id)], g.remarks, g.raw, g.received_at
         from gone g;
         get diagnostics v_rows = row_count;
         if v_rows <> cardinality(i_rows) then
@@ -226,12 +228,18 @@ begin
         select w.entity_id, w.kind, w.tenant_id, w.due_at, w.version
         from unnest(w_ids, w_kinds, w_tenants, w_due, w_versions)
             as w (entity_id, kind, tenant_id, due_at, version)
-        on conflict (entity_id) do update
-        set due_at = excluded.due_at, version = excluded.version;
+        on conflict on constraint wakes_pkey do update
+        set tenant_id = excluded.tenant_id, due_at = excluded.due_at, version = excluded.version;
     end if;
-    if cardinality(w_gone) > 0 then
-        delete from wakes where entity_id = any (w_gone);
-    end if;
+    -- One by one, as intents are moved and for the same reason.
+    for v_row in
+        select g.kind, g.entity_id, g.tenant_id
+        from unnest(g_kinds, g_ids, g_tenants) as g (kind, entity_id, tenant_id)
+    loop
+        delete from wakes w
+        where w.kind = v_row.kind and w.entity_id = v_row.entity_id
+            and w.tenant_id = v_row.tenant_id;
+    end loop;
 
     if p_owed is not null then
         perform journal_owe(p_writer, p_owed);
@@ -253,7 +261,7 @@ create function journal_try(
     d_remarks text[], d_raw bytea[], d_received timestamptz[],
     i_rows uuid[], i_verdicts text[],
     w_ids uuid[], w_kinds text[], w_tenants uuid[], w_due timestamptz[], w_versions bigint[],
-    w_gone uuid[],
+    g_kinds text[], g_ids uuid[], g_tenants uuid[],
     p_owed jsonb, p_writer uuid,
     out outcome text, out base bigint, out keys uuid[], out detail text
 )
@@ -267,7 +275,7 @@ begin
         p_kind_columns, p_ids, p_tenants, p_expected, p_schemas, p_states, p_columns, p_at,
         f_tenants, f_kinds, f_ids, f_versions, f_names, f_schemas, f_data, f_at,
         d_keys, d_tenants, d_kinds, d_ids, d_verdicts, d_remarks, d_raw, d_received,
-        i_rows, i_verdicts, w_ids, w_kinds, w_tenants, w_due, w_versions, w_gone, p_owed);
+        i_rows, i_verdicts, w_ids, w_kinds, w_tenants, w_due, w_versions, g_kinds, g_ids, g_tenants, p_owed);
     outcome := 'committed';
 exception
     when sqlstate 'RM001' then

@@ -92,8 +92,13 @@ pub enum Crash {
     #[error("it is not known whether a step committed")]
     Unknown,
     /// The state has no JSON form.
-    #[error("the state has no JSON form: {0}")]
-    Unwritable(String),
+    #[error("the state has no JSON form: {said}")]
+    Unwritable {
+        /// Whose data it is.
+        tenant: TenantId,
+        /// What the writer said.
+        said: String,
+    },
 }
 
 /// An actor's state; when it is dropped, for whatever reason, whoever waits learns of it.
@@ -189,7 +194,9 @@ impl<M: Machine> EntityActor<M> {
         let step = match plan.step(self.key, tenant, live.version, &deliveries, repository) {
             Ok(step) => step,
             Err(_) if deliveries.len() > 1 => return Ok(singly(deliveries)),
-            Err(error) => return Err(self.stop(Crash::Unwritable(error.to_string()))),
+            Err(error) => {
+                return Err(self.stop(Crash::Unwritable { tenant, said: error.to_string() }));
+            }
         };
         match self.shared.journal.submit(step).await {
             Ok(Verdict::Committed { first_seq }) => {
@@ -278,7 +285,7 @@ impl<M: Machine> EntityActor<M> {
     fn stop(&self, crash: Crash) -> Crash {
         match &crash {
             Crash::Stale | Crash::Unknown => self.inlet.close(),
-            Crash::Panicked { .. } | Crash::Unwritable(_) => self.inlet.bar(Bar::Backoff),
+            Crash::Panicked { .. } | Crash::Unwritable { .. } => self.inlet.bar(Bar::Backoff),
         }
         crash
     }
@@ -333,6 +340,7 @@ impl<M: Machine> Actor for EntityActor<M> {
             if waiting.is_empty() {
                 return Ok(());
             }
+            let first = waiting.first().map(|delivery| delivery.tenant);
             let work = AssertUnwindSafe(self.work_off(&mut memory.live, waiting));
             let work = work.catch_unwind().await;
             let crash = match work {
@@ -340,7 +348,7 @@ impl<M: Machine> Actor for EntityActor<M> {
                 Ok(Err(crash)) => crash,
                 // Not in the machine: in what writes its columns, or on the way to the journal.
                 Err(panic) => self.stop(Crash::Panicked {
-                    tenant: memory.live.tenant,
+                    tenant: memory.live.tenant.or(first),
                     poison: None,
                     said: panic_text(panic),
                 }),

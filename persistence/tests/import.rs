@@ -201,7 +201,7 @@ async fn import(
 
 /// Returns what the `n`-th application's screening was told, in order.
 async fn profiles(world: &World, n: u128) -> Vec<ApplicationProfile> {
-    let rows = world.store.claim(Kind::Screening, vec![screening(n)]).await;
+    let rows = world.store.claim(Kind::Screening, vec![screening(n)], world.now().await).await;
     let rows = rows.expect("the inbox is read");
     let profile = |event: &str| match serde_json::from_str(event) {
         Ok(ScreeningEvent::ApplicationImported(profile)) => *profile,

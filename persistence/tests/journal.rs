@@ -9,7 +9,7 @@ use common::ledger::{
 };
 use common::{steps, with_world};
 use domain::ports::{Inbox as _, Step, Verdict, VerdictName};
-use domain::{Cause, DedupeKey, Rejected};
+use domain::{Cause, DedupeKey, EntityKey, Kind, Rejected};
 
 /// Steps in the batch with the culprits.
 const MEMBERS: u128 = 64;
@@ -197,7 +197,7 @@ async fn a_repeat_that_was_known_as_one_is_recorded_without_its_key() {
 }
 
 #[tokio::test]
-async fn an_inbox_row_leaves_once_and_its_bytes_stay_with_the_verdict() {
+async fn an_inbox_row_leaves_once_and_its_bytes_and_remarks_stay_with_the_verdict() {
     with_world(async |world| {
         let now = world.now().await;
         let ledger = Ledger::start(&world.database, 1);
@@ -218,9 +218,32 @@ async fn an_inbox_row_leaves_once_and_its_bytes_stay_with_the_verdict() {
 
         assert_eq!(again, Verdict::Duplicate(vec![key]), "the row is not there any more");
         assert_eq!(world.count("select count(*) from inbox").await, 0);
-        let raw = world.count("select count(*) from webhook_deliveries where raw = 'raw'");
-        assert_eq!(raw.await, 1, "handed over twice in one step, it is one delivery");
+        let kept = world.count(
+            "select count(*) from webhook_deliveries
+             where raw = 'raw' and remarks = 'cost: is no number'",
+        );
+        assert_eq!(kept.await, 1, "handed over twice in one step, it is one delivery");
         assert_eq!(traces(world, entity).await.version, Some(1));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_step_wakes_or_silences_its_own_kind_alone() {
+    with_world(async |world| {
+        let now = world.now().await;
+        let ledger = Ledger::start(&world.database, 1);
+        let interview = steps::interview(1);
+        let screening = EntityKey { kind: Kind::Screening, id: interview.id };
+        ledger.submit(steps::moved(interview, 0, "ringing", now)).await;
+        ledger.submit(steps::screened(screening, 0, now)).await;
+        assert_eq!(world.count("select count(*) from wakes").await, 2);
+
+        ledger.submit(steps::ended(interview, 1, now)).await;
+
+        let left = world.count("select count(*) from wakes where kind = 'screening'");
+        assert_eq!(left.await, 1);
+        assert_eq!(world.count("select count(*) from wakes").await, 1);
     })
     .await;
 }

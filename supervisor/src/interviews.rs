@@ -1,6 +1,5 @@
 //! What the gateway asks of interviews: take a report, delete one, pull what was missed.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -280,22 +279,17 @@ impl Interviews {
 
     /// Routes parked reports whose intent resolved.
     ///
-    /// They come from the store once only: those that could not be routed stay in `unrouted`.
-    async fn release(&self, unrouted: &mut VecDeque<InboxRow>) -> Result<(), StoreError> {
-        if unrouted.is_empty() {
-            unrouted.extend(self.store.released(RELEASE_MAX).await?);
-        }
-        while let Some(row) = unrouted.front() {
-            match self.readdress(row).await {
+    /// Those that cannot be routed now, or when this process dies over them, come again after 30 s.
+    async fn release(&self) -> Result<(), StoreError> {
+        for row in self.store.released(self.clock.now(), RELEASE_MAX).await? {
+            match self.readdress(&row).await {
                 Ok(()) => {}
                 Err(failure @ StoreError::Away(_)) => return Err(failure),
-                // Asking again changes nothing; it lies in the inbox of the entity it was parked for.
                 Err(failure) => warn!(
                     error = &failure as &dyn std::error::Error,
                     "a parked report cannot be readdressed"
                 ),
             }
-            unrouted.pop_front();
         }
         Ok(())
     }
@@ -350,11 +344,10 @@ async fn resolve_groups(
 }
 
 async fn release_parked(service: std::sync::Weak<Interviews>) {
-    let mut unrouted = VecDeque::new();
     loop {
         tokio::time::sleep(RELEASE_PAUSE).await;
         let Some(service) = service.upgrade() else { return };
-        if let Err(failure) = service.release(&mut unrouted).await {
+        if let Err(failure) = service.release().await {
             warn!(error = &failure as &dyn std::error::Error, "parked reports cannot be looked at");
         }
     }

@@ -113,7 +113,7 @@ impl<M: Machine> Branch<M> {
             Some(Crash::Panicked { tenant, poison, said }) => {
                 (*tenant, poison.map(|key| key.0), said.clone())
             }
-            Some(Crash::Unwritable(said)) => (None, None, said.clone()),
+            Some(Crash::Unwritable { tenant, said }) => (Some(*tenant), None, said.clone()),
             None => (None, None, why.to_string()),
         };
         self.counts.restarted.fetch_add(1, Ordering::Relaxed);

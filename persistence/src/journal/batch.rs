@@ -16,6 +16,7 @@ pub(super) struct Batch<'a> {
     pub deliveries: Deliveries<'a>,
     pub applied: Applied,
     pub wakes: Wakes,
+    pub gone: Gone,
     pub owed: Option<Value>,
     /// Per step, in the order given: how many facts of the batch stand before its own.
     pub offsets: Vec<i64>,
@@ -81,7 +82,14 @@ pub(super) struct Wakes {
     pub tenants: Vec<Uuid>,
     pub due: Vec<DateTime<Utc>>,
     pub versions: Vec<i64>,
-    pub gone: Vec<Uuid>,
+}
+
+/// Entities that are woken no more.
+#[derive(Default)]
+pub(super) struct Gone {
+    pub kinds: Vec<&'static str>,
+    pub ids: Vec<Uuid>,
+    pub tenants: Vec<Uuid>,
 }
 
 impl<'a> Batch<'a> {
@@ -180,7 +188,11 @@ impl<'a> Batch<'a> {
     fn add_wake(&mut self, step: &Step) {
         match step.wake {
             Wake::Keep => {}
-            Wake::Never => self.wakes.gone.push(step.key.id.0),
+            Wake::Never => {
+                self.gone.kinds.push(step.key.kind.as_str());
+                self.gone.ids.push(step.key.id.0);
+                self.gone.tenants.push(step.tenant.0);
+            }
             Wake::At(due) => {
                 self.wakes.ids.push(step.key.id.0);
                 self.wakes.kinds.push(step.key.kind.as_str());

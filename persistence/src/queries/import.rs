@@ -153,8 +153,9 @@ pub(super) async fn tell(
     at: DateTime<Utc>,
 ) -> Stored<()> {
     sqlx::query!(
-        "insert into inbox (id, tenant_id, kind, entity_id, schema, event, hops, received_at)
-         select n.key, $1, $2, n.screening, $3, n.event, 0, $4
+        "insert into inbox (id, tenant_id, kind, entity_id, schema, event, hops, received_at,
+             available_at)
+         select n.key, $1, $2, n.screening, $3, n.event, 0, $4, $4
          from unnest($5::uuid[], $6::uuid[], $7::text[]) as n (key, screening, event)",
         tenant.0,
         Screening::KIND.as_str(),

@@ -117,7 +117,7 @@ async fn report_that_overtakes_the_answer_to_its_dial_waits_and_reaches_the_righ
     world.memory.fail(|faults| faults.store_away = true);
     pass_s(10).await;
     world.memory.fail(|faults| faults.store_away = false);
-    pass_s(10).await;
+    pass_s(40).await;
 
     let dialled = EntityId::of_attempt(application(), 1);
     let interview = world.memory.state::<Interview>(dialled);

@@ -62,10 +62,9 @@ impl Tables {
         }
         match step.wake {
             Wake::Keep => {}
-            Wake::Never => drop(self.wakes.remove(&step.key.id)),
+            Wake::Never => drop(self.wakes.remove(&step.key)),
             Wake::At(due) => {
-                let wake = WakeRow { kind: step.key.kind, tenant: step.tenant, due };
-                self.wakes.insert(step.key.id, wake);
+                self.wakes.insert(step.key, WakeRow { tenant: step.tenant, due });
             }
         }
         for signal in &step.signals {
@@ -77,6 +76,7 @@ impl Tables {
                 waits_for: None,
                 schema: signal.schema,
                 event: signal.event.clone(),
+                remarks: None,
                 hops: signal.hops,
                 attempts: 0,
                 received_at: now,

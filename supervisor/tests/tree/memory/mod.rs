@@ -129,7 +129,8 @@ impl Memory {
 
     /// Returns when an entity is woken.
     pub fn wake(&self, id: EntityId) -> Option<chrono::DateTime<chrono::Utc>> {
-        self.tables().wakes.get(&id).map(|wake| wake.due)
+        let key = domain::EntityKey { kind: domain::Kind::Interview, id };
+        self.tables().wakes.get(&key).map(|wake| wake.due)
     }
 
     /// Makes an entity's checkpoint unreadable.
