@@ -13,7 +13,7 @@ use futures_util::FutureExt as _;
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use tracing::{debug, warn};
 
-use crate::decide::{Plan, Poison, panic_text};
+use crate::decide::{Plan, Poison, offers_last, panic_text};
 use crate::delivery::{Answer, Delivery};
 use crate::inlet::{Bar, Inlet, QUEUE_MAX};
 use crate::live::Live;
@@ -125,7 +125,7 @@ impl<M: Machine> EntityActor<M> {
 
     /// Decides `waiting`, so many at a time that each step stays small.
     async fn work_off(&self, live: &mut Live<M>, waiting: Vec<Delivery<M>>) -> Result<(), Crash> {
-        let mut waiting = waiting.into_iter();
+        let mut waiting = offers_last(waiting).into_iter();
         loop {
             let step: Vec<_> = waiting.by_ref().take(STEP_MAX).collect();
             if step.is_empty() {

@@ -275,6 +275,32 @@ async fn effect_that_is_wanted_no_longer_is_closed() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn effect_that_is_forgone_while_its_offer_waits_does_not_go_out() {
+    let world = World::new();
+    let house = Arc::new(world.start().await);
+    let id = entity(1);
+    owe(&house, id, Blind, Reach::Rings).await;
+    world.memory.hold(true);
+    let push = |n: u128, event: Event| {
+        let house = Arc::clone(&house);
+        tokio::spawn(async move { house.push(id, n, event).await })
+    };
+    let busy = push(2, Event::Count);
+    house.tree.come_up(async {}).await;
+    // The offer comes with the first tick of the dispatcher, the other one after it.
+    pass_s(1).await;
+    let forgone = push(3, Event::Forgo(1));
+    pass_s(1).await;
+    world.memory.hold(false);
+    busy.await.unwrap().unwrap();
+    forgone.await.unwrap().unwrap();
+    pass_s(5).await;
+
+    assert!(attempts(&world).is_empty());
+    assert_eq!(status(&world, id), Status::Cancelled);
+}
+
+#[tokio::test(start_paused = true)]
 async fn two_processes_on_one_store_send_each_effect_once() {
     let world = World::new();
     let (one, two) = (world.start_up().await, world.start_up().await);
