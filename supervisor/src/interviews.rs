@@ -3,13 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use dashmap::DashMap;
-use domain::interview::{CallReport, Interview, InterviewEvent};
+use domain::interview::{CallReport, CallStatus, Interview, InterviewEvent};
 use domain::ports::{
-    BoxFuture, CallEngine, Clock, EngineError, InboxRow, InterviewQueries, Resolution, Resolver,
-    Store, StoreError, Whose,
+    BoxFuture, CallEngine, Clock, EngineError, InboxRow, InterviewQueries, KnownCall, Resolution,
+    Resolver, Store, StoreError, Whose,
 };
-use domain::{Cause, DedupeKey, EntityId, EntityKey, Kind, TenantId};
+use domain::{Cause, DedupeKey, EntityId, EntityKey, Kind, MR_HIRE, TenantId};
 use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio::time::{Instant, timeout};
 use tracing::{debug, warn};
@@ -17,8 +18,6 @@ use tracing::{debug, warn};
 use crate::branch::Branch;
 use crate::routing::{Incoming, Routed, Unavailable};
 
-/// The platform whose call ids name interviews.
-const SOURCE: &str = "mr-hire";
 /// Whose calls the engine's are: its webhooks name no tenant, so nobody else's list pulls from it.
 const ENGINE_TENANT: TenantId = TenantId::DEFAULT;
 /// Reports resolved with one statement.
@@ -29,10 +28,13 @@ const WAITING_MAX: usize = 8_192;
 const RESOLVE_DEADLINE: Duration = Duration::from_secs(3);
 /// Aliases remembered; beyond it they are looked up again.
 const ALIASES_MAX: usize = 100_000;
-/// The pause between two background syncs.
+/// The pause between two background syncs. Source: the seed.
 const SYNC_COOLDOWN: Duration = Duration::from_secs(60);
-/// The same while a call waits for news.
+/// The same while a call that is not over is stale. Source: the seed.
 const SYNC_COOLDOWN_STALE: Duration = Duration::from_secs(15);
+/// How long a call that is not over may be without news before it is stale, in minutes. Source: ours; a
+/// phone rings for about one.
+const STALE_MINUTES: i64 = 2;
 /// How often parked reports are looked at whose intent may have resolved.
 const RELEASE_PAUSE: Duration = Duration::from_secs(1);
 /// Parked reports looked at in one pass.
@@ -108,7 +110,7 @@ impl Interviews {
         raw: Arc<[u8]>,
         remarks: Option<String>,
     ) -> Result<Reported, Unavailable> {
-        let named = EntityId::derived(tenant, SOURCE, report.call_id.as_str());
+        let named = EntityId::derived(tenant, MR_HIRE, report.call_id.as_str());
         let key = EntityKey { kind: Kind::Interview, id: named };
         let dedupe = match event_id {
             Some(name) => DedupeKey::named(key, name),
@@ -149,7 +151,7 @@ impl Interviews {
     }
 
     /// Starts a sync in the background, unless one is under way or was a moment ago.
-    pub fn sync_in_background(self: &Arc<Self>, tenant: TenantId, is_stale: bool) {
+    pub fn sync_in_background(self: &Arc<Self>, tenant: TenantId) {
         if tenant != ENGINE_TENANT {
             return;
         }
@@ -157,8 +159,9 @@ impl Interviews {
         tokio::spawn(async move {
             // Single flight: whoever does not get the lock leaves it to whoever has it.
             let Ok(mut last) = service.syncing.try_lock() else { return };
-            let cooldown = if is_stale { SYNC_COOLDOWN_STALE } else { SYNC_COOLDOWN };
-            if last.is_some_and(|at| at.elapsed() < cooldown) {
+            if let Some(at) = *last
+                && !service.is_due(tenant, at.elapsed()).await
+            {
                 return;
             }
             *last = Some(Instant::now());
@@ -171,6 +174,23 @@ impl Interviews {
         });
     }
 
+    /// Whether another background sync is due this long after the last one.
+    async fn is_due(&self, tenant: TenantId, elapsed: Duration) -> bool {
+        if elapsed < SYNC_COOLDOWN_STALE || elapsed >= SYNC_COOLDOWN {
+            return elapsed >= SYNC_COOLDOWN;
+        }
+        match self.queries.stale(tenant, stale_before(self.clock.now())).await {
+            Ok(is_stale) => is_stale,
+            Err(failure) => {
+                warn!(
+                    error = &failure as &dyn std::error::Error,
+                    "stale calls cannot be looked up"
+                );
+                false
+            }
+        }
+    }
+
     /// Syncs now, after one that is under way.
     ///
     /// # Errors
@@ -181,7 +201,7 @@ impl Interviews {
         self.pull(tenant).await
     }
 
-    /// Pulls the engine's list, then the detail of every call that is missing or stale here.
+    /// Pulls the engine's list, then the detail of every call that is missing, behind or stale here.
     async fn pull(&self, tenant: TenantId) -> Result<SyncReport, EngineError> {
         if tenant != ENGINE_TENANT {
             return Ok(SyncReport::default());
@@ -192,10 +212,12 @@ impl Interviews {
         }
         let listed = self.engine.calls().await?;
         let names = listed.iter().map(|call| call.call_id.as_str().to_owned()).collect();
-        let settled = self.queries.settled(tenant, names).await.map_err(unsure)?;
+        let known = self.queries.known(tenant, names).await.map_err(unsure)?;
+        let stale = stale_before(self.clock.now());
         let mut report = SyncReport { listed: listed.len(), ..SyncReport::default() };
         for call in listed {
-            if settled.iter().any(|name| name == call.call_id.as_str()) {
+            let here = known.iter().find(|known| known.call_id == call.call_id.as_str());
+            if !here.is_none_or(|here| may_bring_news(here, call.status, stale)) {
                 continue;
             }
             report.fetched += 1;
@@ -212,7 +234,7 @@ impl Interviews {
     }
 
     async fn pulled(&self, tenant: TenantId, report: CallReport) -> Result<Routed, Unavailable> {
-        let named = EntityId::derived(tenant, SOURCE, report.call_id.as_str());
+        let named = EntityId::derived(tenant, MR_HIRE, report.call_id.as_str());
         match self.whose(tenant, named, &report).await? {
             Resolution::Known(id) | Resolution::New(id) => {
                 self.command(tenant, id, InterviewEvent::from(report)).await
@@ -298,7 +320,7 @@ impl Interviews {
         let Ok(InterviewEvent::Reported(report)) = serde_json::from_str(&row.event) else {
             return self.store.set_aside(row.row, "is no report of a call".to_owned()).await;
         };
-        let named = EntityId::derived(row.tenant, SOURCE, report.call_id.as_str());
+        let named = EntityId::derived(row.tenant, MR_HIRE, report.call_id.as_str());
         let id = match self.whose(row.tenant, named, &report).await {
             Ok(Resolution::Known(id) | Resolution::New(id)) => id,
             // Another dial rings that number by now; this report is not about that one.
@@ -309,6 +331,17 @@ impl Interviews {
         self.branch.look_into_inbox(id);
         Ok(())
     }
+}
+
+fn stale_before(now: DateTime<Utc>) -> DateTime<Utc> {
+    now - chrono::Duration::minutes(STALE_MINUTES)
+}
+
+/// Whether the engine may know more of a call that it lists as `listed`: it got further there, nothing
+/// was heard of it for too long, or it ended and what was said is still to come.
+fn may_bring_news(here: &KnownCall, listed: CallStatus, stale: DateTime<Utc>) -> bool {
+    let is_stale = !here.status.is_over() && here.updated_at < stale;
+    !here.is_deleted && (listed > here.status || is_stale || here.awaits_transcript)
 }
 
 fn alias_name(tenant: TenantId, call_id: &str) -> String {

@@ -259,6 +259,23 @@ async fn effect_whose_time_was_over_before_it_left_is_not_performed() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn effect_of_a_newer_shape_is_left_alone() {
+    let world = World::new();
+    let house = world.start().await;
+    let id = entity(1);
+    owe(&house, id, Searchable, Reach::Rings).await;
+    world.memory.change_intent(intent(id, 1), |row| row.schema = 2);
+
+    house.tree.come_up(async {}).await;
+    pass_s(120).await;
+
+    assert!(attempts(&world).is_empty());
+    assert!(world.outside.lookups().is_empty());
+    assert!(world.toy(id).heard.is_empty());
+    assert_eq!(status(&world, id), Status::Sending);
+}
+
+#[tokio::test(start_paused = true)]
 async fn effect_that_is_wanted_no_longer_is_closed() {
     let world = World::new();
     let house = world.start().await;

@@ -49,7 +49,7 @@ impl Tables {
 
     /// Writes everything that cannot fail any more, but the facts.
     fn write(&mut self, step: &Step, now: DateTime<Utc>) -> Verdict {
-        self.advance(step);
+        self.advance(step, now);
         for delivery in &step.deliveries {
             match &delivery.cause {
                 Cause::Pushed { key, .. } => self.decided.push((*key, delivery.verdict)),
@@ -91,7 +91,7 @@ impl Tables {
         Verdict::Committed { first_seq: self.seq + i64::from(!step.facts.is_empty()) }
     }
 
-    fn advance(&mut self, step: &Step) {
+    fn advance(&mut self, step: &Step, now: DateTime<Utc>) {
         let State::Moved { schema, state, .. } = &step.state else { return };
         let row = self.entities.entry(step.key.id).or_insert_with(|| EntityRow {
             kind: step.key.kind,
@@ -100,9 +100,11 @@ impl Tables {
             schema: *schema,
             state: String::new(),
             facts: 0,
+            updated_at: now,
         });
         row.version += 1;
         row.schema = *schema;
+        row.updated_at = now;
         row.state.clone_from(state);
         row.facts += i64::try_from(step.facts.len()).unwrap();
     }

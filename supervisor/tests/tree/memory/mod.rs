@@ -92,6 +92,16 @@ impl Memory {
         self.tables().entities.get(&id).cloned()
     }
 
+    /// Returns every entity's row.
+    pub fn entities(&self) -> Vec<EntityRow> {
+        self.tables().entities.values().cloned().collect()
+    }
+
+    /// Changes an intent's row as nobody here does.
+    pub fn change_intent(&self, id: IntentId, change: impl FnOnce(&mut IntentRow)) {
+        self.tables().intents.get_mut(&id).map(change);
+    }
+
     /// Returns the entity's machine.
     pub fn state<M: domain::Machine>(&self, id: EntityId) -> M {
         let row = self.entity(id);

@@ -6,7 +6,7 @@ use domain::ports::{
     Inbox, InboxRow, Intents, Loaded, NewInboxRow, OpenIntent, Parking, Quarantine,
     QuarantinedEntity, Resolution, Resolver, StoreError, StoredFact, Timers, Whose,
 };
-use domain::{EntityId, EntityKey, IntentId, Kind, Reach, TenantId};
+use domain::{EntityId, EntityKey, IntentId, Kind, MR_HIRE, Reach, TenantId};
 use uuid::Uuid;
 
 use super::Memory;
@@ -370,8 +370,8 @@ impl Resolver for Memory {
 
 fn whose_is(tables: &Tables, whose: &Whose) -> Resolution {
     let call_id = whose.call_id.as_str();
-    let named = EntityId::derived(whose.tenant, "mr-hire", call_id);
-    let alias = (whose.tenant, "mr-hire".to_owned(), call_id.to_owned());
+    let named = EntityId::derived(whose.tenant, MR_HIRE, call_id);
+    let alias = (whose.tenant, MR_HIRE.to_owned(), call_id.to_owned());
     let known = whose.intent.and_then(|id| Some(tables.intents.get(&id)?.owner.id));
     let known = known.or_else(|| tables.aliases.get(&alias).copied());
     let known = known.or_else(|| tables.entities.contains_key(&named).then_some(named));

@@ -40,6 +40,8 @@ pub struct EntityRow {
     pub state: String,
     /// Facts appended by its steps.
     pub facts: i64,
+    /// When it last changed.
+    pub updated_at: DateTime<Utc>,
 }
 
 /// A row of the inbox.
@@ -181,6 +183,7 @@ impl Tables {
             schema: 1,
             state: String::new(),
             facts: 0,
+            updated_at: DateTime::UNIX_EPOCH,
         });
         row.version += 1;
     }
