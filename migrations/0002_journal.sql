@@ -40,6 +40,7 @@ create table webhook_deliveries (
     received_at timestamptz not null,
     decided_at timestamptz not null default now()
 ) partition by range (received_at);
+create index webhook_deliveries_by_entity on webhook_deliveries (entity_id);
 create table webhook_deliveries_default partition of webhook_deliveries default;
 call protect_table('webhook_deliveries');
 

@@ -129,6 +129,38 @@ begin
 end
 $$;
 
+create index intents_by_entity on intents (entity_id);
+
+-- Erases what is stored about an entity of which only a tombstone is left: what its log said before the fact
+-- `deleted`, what it was told as it came, what its intents did once they are over, and what of its inbox is
+-- set aside. Open rows leave the inbox by being refused, for which it must not be in quarantine.
+create function erase_entity(p_kind text, p_id uuid, p_tenant uuid) returns void
+language plpgsql
+as $$
+declare
+    erased constant text := '{"type":"erased"}';
+begin
+    update call_events f
+    set data = erased
+    where f.entity_id = p_id and f.kind = p_kind and f.tenant_id = p_tenant
+        and f.name <> 'deleted' and f.data <> erased;
+    update webhook_deliveries d
+    set raw = null, remarks = null
+    where d.entity_id = p_id and d.kind = p_kind and d.tenant_id = p_tenant
+        and (d.raw is not null or d.remarks is not null);
+    update intents i
+    set effect = '{}', callee = null
+    where i.entity_id = p_id and i.kind = p_kind and i.tenant_id = p_tenant
+        and i.status || '' in ('done', 'cancelled') and i.effect <> '{}';
+    update inbox i
+    set event = '{}', raw = null, remarks = null
+    where i.entity_id = p_id and i.kind = p_kind and i.tenant_id = p_tenant
+        and i.set_aside is not null;
+    delete from quarantine q
+    where q.kind = p_kind and q.entity_id = p_id and q.tenant_id = p_tenant;
+end
+$$;
+
 -- Commits a batch. Rows of `p_ids` are grouped by kind in the order of `p_kinds`; `p_columns` holds,
 -- per kind, its columns one after the other. A state of null checks the fence and writes nothing.
 -- Answers the number before the batch's first fact.
@@ -145,6 +177,7 @@ create function journal_commit(
     i_rows uuid[], i_verdicts text[],
     w_ids uuid[], w_kinds text[], w_tenants uuid[], w_due timestamptz[], w_versions bigint[],
     g_kinds text[], g_ids uuid[], g_tenants uuid[],
+    e_kinds text[], e_ids uuid[], e_tenants uuid[],
     p_owed jsonb
 ) returns bigint
 language plpgsql
@@ -244,6 +277,9 @@ begin
     if p_owed is not null then
         perform journal_owe(p_writer, p_owed);
     end if;
+    -- Last, so that it finds what this very batch wrote.
+    perform erase_entity(e.kind, e.entity_id, e.tenant_id)
+    from unnest(e_kinds, e_ids, e_tenants) as e (kind, entity_id, tenant_id);
     return v_base;
 end
 $$;
@@ -262,6 +298,7 @@ create function journal_try(
     i_rows uuid[], i_verdicts text[],
     w_ids uuid[], w_kinds text[], w_tenants uuid[], w_due timestamptz[], w_versions bigint[],
     g_kinds text[], g_ids uuid[], g_tenants uuid[],
+    e_kinds text[], e_ids uuid[], e_tenants uuid[],
     p_owed jsonb, p_writer uuid,
     out outcome text, out base bigint, out keys uuid[], out detail text
 )
@@ -275,7 +312,8 @@ begin
         p_kind_columns, p_ids, p_tenants, p_expected, p_schemas, p_states, p_columns, p_at,
         f_tenants, f_kinds, f_ids, f_versions, f_names, f_schemas, f_data, f_at,
         d_keys, d_tenants, d_kinds, d_ids, d_verdicts, d_remarks, d_raw, d_received,
-        i_rows, i_verdicts, w_ids, w_kinds, w_tenants, w_due, w_versions, g_kinds, g_ids, g_tenants, p_owed);
+        i_rows, i_verdicts, w_ids, w_kinds, w_tenants, w_due, w_versions, g_kinds, g_ids, g_tenants,
+        e_kinds, e_ids, e_tenants, p_owed);
     outcome := 'committed';
 exception
     when sqlstate 'RM001' then

@@ -200,6 +200,7 @@ impl<M: Machine> Plan<M> {
             intents: self.intents.clone(),
             signals: self.signal_rows(key, expected)?,
             aliases: self.aliases.clone(),
+            erase: self.next.is_erased(),
         })
     }
 

@@ -123,6 +123,30 @@ impl<M: Machine> EntityActor<M> {
         Self { key: EntityKey { kind: M::KIND, id }, inlet, shared }
     }
 
+    /// Decides one delivery on what was loaded, without an actor and past what waits: for an entity that
+    /// may not be activated. The fence holds as ever.
+    ///
+    /// # Errors
+    /// [`Crash`] as an actor would stop for it.
+    pub async fn decide_alone(&self, start: Start<M>, delivery: Delivery<M>) -> Result<(), Crash> {
+        let mut live = Live::new(start.machine, start.version, start.tenant);
+        self.work_off_caught(&mut live, vec![delivery]).await
+    }
+
+    /// Decides `waiting`; a panic that is not the machine's is a crash like any other.
+    async fn work_off_caught(
+        &self,
+        live: &mut Live<M>,
+        waiting: Vec<Delivery<M>>,
+    ) -> Result<(), Crash> {
+        let tenant = live.tenant.or(waiting.first().map(|delivery| delivery.tenant));
+        let work = AssertUnwindSafe(self.work_off(live, waiting)).catch_unwind().await;
+        // In what writes the columns, or on the way to the journal.
+        work.unwrap_or_else(|panic| {
+            Err(self.stop(Crash::Panicked { tenant, poison: None, said: panic_text(panic) }))
+        })
+    }
+
     /// Decides `waiting`, so many at a time that each step stays small.
     async fn work_off(&self, live: &mut Live<M>, waiting: Vec<Delivery<M>>) -> Result<(), Crash> {
         let mut waiting = offers_last(waiting).into_iter();
@@ -340,18 +364,8 @@ impl<M: Machine> Actor for EntityActor<M> {
             if waiting.is_empty() {
                 return Ok(());
             }
-            let first = waiting.first().map(|delivery| delivery.tenant);
-            let work = AssertUnwindSafe(self.work_off(&mut memory.live, waiting));
-            let work = work.catch_unwind().await;
-            let crash = match work {
-                Ok(Ok(())) => continue,
-                Ok(Err(crash)) => crash,
-                // Not in the machine: in what writes its columns, or on the way to the journal.
-                Err(panic) => self.stop(Crash::Panicked {
-                    tenant: memory.live.tenant.or(first),
-                    poison: None,
-                    said: panic_text(panic),
-                }),
+            let Err(crash) = self.work_off_caught(&mut memory.live, waiting).await else {
+                continue;
             };
             warn!(entity.key = %self.key, "the actor of {} stops: {crash}", self.key);
             return Err(crash.into());

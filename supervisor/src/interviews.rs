@@ -7,10 +7,10 @@ use chrono::{DateTime, Utc};
 use dashmap::DashMap;
 use domain::interview::{CallReport, CallStatus, Interview, InterviewEvent};
 use domain::ports::{
-    BoxFuture, CallEngine, Clock, EngineError, InboxRow, InterviewQueries, KnownCall, Resolution,
-    Resolver, Store, StoreError, Whose,
+    BoxFuture, CallEngine, Clock, EngineError, InboxRow, InterviewDetail, InterviewQueries,
+    KnownCall, Resolution, Resolver, Scope, Store, StoreError, Whose,
 };
-use domain::{Cause, DedupeKey, EntityId, EntityKey, Kind, MR_HIRE, TenantId};
+use domain::{CallId, Cause, DedupeKey, EntityId, EntityKey, Kind, MR_HIRE, TenantId};
 use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio::time::{Instant, timeout};
 use tracing::{debug, warn};
@@ -137,7 +137,7 @@ impl Interviews {
         Ok(Reported { id, routed })
     }
 
-    /// Deletes an interview for good; later reports of its call are kept as refused.
+    /// Deletes an interview for good, also one in quarantine, and erases what is stored about it.
     ///
     /// # Errors
     /// [`Unavailable`] when that could not be made durable in time.
@@ -147,7 +147,29 @@ impl Interviews {
         id: EntityId,
         by: String,
     ) -> Result<Routed, Unavailable> {
-        self.command(tenant, id, InterviewEvent::Deleted { by }).await
+        let deleted = InterviewEvent::Deleted { by };
+        match self.command(tenant, id, deleted.clone()).await {
+            Err(_) if self.branch.is_quarantined(id) => {
+                let remnant = self.remnant(tenant, id).await?;
+                let command = self.incoming(tenant, id, deleted);
+                self.branch.command_in_quarantine(command, remnant).await
+            }
+            routed => routed,
+        }
+    }
+
+    /// Makes what can be made of an interview from its row alone, where there is one.
+    async fn remnant(
+        &self,
+        tenant: TenantId,
+        id: EntityId,
+    ) -> Result<Option<Interview>, Unavailable> {
+        let detail = self.queries.detail(Scope::Tenant(tenant), id).await;
+        let detail = detail.map_err(|failure| Unavailable::Away(Some(failure)))?;
+        Ok(detail.map(|InterviewDetail { summary, .. }| {
+            let call_id = summary.call_id.and_then(|name| CallId::parse(&name).ok());
+            Interview::remnant(id, call_id, summary.status, self.clock.now())
+        }))
     }
 
     /// Starts a sync in the background, unless one is under way or was a moment ago.
@@ -250,15 +272,23 @@ impl Interviews {
         id: EntityId,
         event: InterviewEvent,
     ) -> Result<Routed, Unavailable> {
-        let incoming = Incoming {
+        self.branch.route(self.incoming(tenant, id, event)).await
+    }
+
+    fn incoming(
+        &self,
+        tenant: TenantId,
+        id: EntityId,
+        event: InterviewEvent,
+    ) -> Incoming<Interview> {
+        Incoming {
             id,
             tenant,
             event: Arc::new(event),
             cause: Cause::Command,
             received_at: self.clock.now(),
             remarks: None,
-        };
-        self.branch.route(incoming).await
+        }
     }
 
     /// Tells whose call a report is about: from memory where it is known, else from the store.

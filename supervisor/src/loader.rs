@@ -20,7 +20,7 @@ use crate::branch::{Branch, Child, Slot};
 /// Entities loaded with one statement.
 const GROUP_MAX: usize = 256;
 /// How long one load may take; beyond it whoever waits is told that nothing was decided.
-const LOAD_TIMEOUT: Duration = Duration::from_secs(5);
+pub(crate) const LOAD_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long rows wait that could not be claimed.
 const CLAIM_PAUSE: Duration = Duration::from_secs(1);
 

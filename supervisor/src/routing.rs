@@ -181,7 +181,7 @@ impl<M: Machine> Branch<M> {
         }
     }
 
-    async fn answered(
+    pub(crate) async fn answered(
         self: &Arc<Self>,
         incoming: Incoming<M>,
         answer: Answer,

@@ -68,6 +68,10 @@ impl Machine for Interview {
     fn wake_at(&self) -> Option<DateTime<Utc>> {
         self.deadline()
     }
+
+    fn is_erased(&self) -> bool {
+        self.is_deleted()
+    }
 }
 
 impl Interview {
@@ -155,7 +159,6 @@ impl Over {
             transcript_chars: record.transcript_chars(),
             failure_reason: self.failure_reason(),
             cost: record.cost,
-            phone: record.phone.clone(),
         }
     }
 }

@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use chrono::{DateTime, Utc};
-use domain::interview::{CallReport, CallStatus, Interview, InterviewOutcome};
+use domain::interview::{AnswerClass, CallReport, CallStatus, Interview, InterviewOutcome};
 use domain::ports::{
     BoxFuture, CallEngine, EngineListing, InterviewDetail, InterviewFilter, InterviewPage,
-    InterviewQueries, InterviewStats, KnownCall, PageRequest, Scope, Store, StoreError,
+    InterviewQueries, InterviewStats, InterviewSummary, KnownCall, PageRequest, Quarantine as _,
+    Scope, Store, StoreError,
 };
-use domain::{CallId, EntityId, MR_HIRE, Phone, TenantId};
+use domain::{CallId, EntityId, EntityKey, Kind, MR_HIRE, Phone, Rejected, TenantId};
 use supervisor::{Interviews, Reported, Routed, Unavailable};
 
 use crate::memory::{EntityRow, Memory};
@@ -46,8 +47,10 @@ impl InterviewQueries for Rows {
         away()
     }
 
-    fn detail(&self, _: Scope, _: EntityId) -> Answer<'_, Option<InterviewDetail>> {
-        away()
+    /// A row that shows a ringing call, whatever its checkpoint says.
+    fn detail(&self, _: Scope, id: EntityId) -> Answer<'_, Option<InterviewDetail>> {
+        let row = self.0.entity(id).map(|row| ringing(id, &row));
+        Box::pin(async move { Ok(row) })
     }
 
     fn stats(&self, _: Scope, _: InterviewFilter) -> Answer<'_, InterviewStats> {
@@ -65,6 +68,30 @@ impl InterviewQueries for Rows {
         let stale = self.calls().iter().any(is_stale);
         Box::pin(async move { Ok(stale) })
     }
+}
+
+fn ringing(id: EntityId, row: &EntityRow) -> InterviewDetail {
+    let summary = InterviewSummary {
+        id,
+        call_id: Some("call".to_owned()),
+        status: CallStatus::Ringing,
+        answered_by: AnswerClass::Unknown,
+        outcome: None,
+        provider: None,
+        phone_number: None,
+        candidate_name: None,
+        duration: None,
+        cost: None,
+        recording_url: None,
+        summary: None,
+        failure_reason: None,
+        application_id: None,
+        belongs_to: None,
+        version: row.version,
+        created_at: row.updated_at,
+        updated_at: row.updated_at,
+    };
+    InterviewDetail { summary, transcript: None, turns: Vec::new(), seq: 0 }
 }
 
 fn service(world: &World, process: &Process, engine: &Arc<Engine>) -> Arc<Interviews> {
@@ -246,4 +273,45 @@ async fn background_sync_comes_each_minute_and_sooner_while_a_call_is_stale() {
     report(&interviews, "call", CallStatus::Ended).await.unwrap();
     assert!(!synced(20).await);
     assert!(synced(40).await);
+}
+
+/// Puts an interview into quarantine, with a report that waits for its release.
+async fn quarantined(world: &World, interviews: &Interviews, process: &Process) -> EntityId {
+    let id = report(interviews, "call", CallStatus::Ringing).await.unwrap().id;
+    let key = EntityKey { kind: Kind::Interview, id };
+    let put =
+        world.memory.put(key, TenantId::DEFAULT, "poison".to_owned(), None, world.clock.now());
+    put.await.unwrap();
+    process.interviews.passivate(world.clock.now() + chrono::Duration::hours(1));
+    let waits = report(interviews, "call", CallStatus::InProgress).await.unwrap();
+    assert_eq!((waits.id, waits.routed), (id, Routed::Parked));
+    id
+}
+
+#[tokio::test(start_paused = true)]
+async fn interview_in_quarantine_is_deleted_and_what_waits_for_it_is_refused() {
+    for is_readable in [true, false] {
+        let world = World::new();
+        let engine = Arc::new(Engine::default());
+        let process = start(&world, &engine).await;
+        let interviews = service(&world, &process, &engine);
+        let id = quarantined(&world, &interviews, &process).await;
+        if !is_readable {
+            world.memory.garble(id);
+        }
+
+        let deleted = interviews.delete(TenantId::DEFAULT, id, "admin".to_owned()).await;
+
+        assert!(matches!(deleted, Ok(Routed::Applied { .. })), "{deleted:?}");
+        pass_s(1).await;
+        assert!(world.memory.state::<Interview>(id).is_deleted());
+        assert!(world.memory.list(9).await.unwrap().is_empty());
+        assert!(world.memory.rows(id).is_empty(), "what waited was refused");
+        let facts = world.memory.facts();
+        let names: Vec<_> = facts.iter().map(|fact| fact.name.as_str()).collect();
+        assert_eq!(names, ["reported", "deleted"]);
+        assert_eq!(facts[0].data, r#"{"type":"erased"}"#);
+        let again = interviews.delete(TenantId::DEFAULT, id, "admin".to_owned()).await;
+        assert!(matches!(again, Ok(Routed::Rejected(Rejected::Deleted))), "{again:?}");
+    }
 }

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use domain::ports::{State, Step, StoredFact, Verdict, VerdictName, Wake};
-use domain::{Cause, DedupeKey, Rejected};
+use domain::{Cause, DedupeKey, EntityKey, Rejected};
 use uuid::Uuid;
 
 use super::tables::{EntityRow, Row, Tables, WakeRow};
@@ -44,7 +44,19 @@ impl Tables {
         }
         self.intents.extend(intents);
         self.keys.extend(keys);
-        (self.write(step, now), self.append(step))
+        let verdict = self.write(step, now);
+        let facts = self.append(step);
+        if step.erase {
+            self.erase(step.key);
+        }
+        (verdict, facts)
+    }
+
+    fn erase(&mut self, key: EntityKey) {
+        for fact in self.facts.iter_mut().filter(|fact| fact.key == key && fact.name != "deleted") {
+            fact.data = r#"{"type":"erased"}"#.to_owned();
+        }
+        self.quarantine.remove(&key);
     }
 
     /// Writes everything that cannot fail any more, but the facts.

@@ -149,6 +149,11 @@ impl Memory {
         self.tables().overtake(key, domain::TenantId::DEFAULT);
     }
 
+    /// Makes what is stored of an entity that has a row unreadable.
+    pub fn garble(&self, id: EntityId) {
+        self.tables().entities.get_mut(&id).unwrap().state = "{".to_owned();
+    }
+
     /// Commits as another instance does: nothing of it is published here.
     pub fn commit_elsewhere(&self, step: &Step) -> Verdict {
         let now = self.0.clock.now();
