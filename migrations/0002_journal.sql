@@ -40,10 +40,12 @@ create table webhook_deliveries (
     received_at timestamptz not null,
     decided_at timestamptz not null default now()
 ) partition by range (received_at);
+create index webhook_deliveries_by_entity on webhook_deliveries (entity_id);
 create table webhook_deliveries_default partition of webhook_deliveries default;
 call protect_table('webhook_deliveries');
 
--- Deliveries that could not be decided at once; a row leaves when it is decided.
+-- Deliveries that could not be decided at once; a row leaves when it is decided. Times are the server's
+-- clock's, which in a simulated world is not the database's; who names none is available at once.
 create table inbox (
     id uuid primary key,
     tenant_id uuid not null,
@@ -53,16 +55,18 @@ create table inbox (
     waits_for uuid,
     schema smallint not null,
     event text not null,
+    remarks text,
     raw bytea,
     hops smallint not null,
     attempts integer not null default 0,
     received_at timestamptz not null,
-    available_at timestamptz not null default now(),
+    available_at timestamptz not null default '-infinity',
     set_aside text
 );
 create index inbox_by_entity on inbox (entity_id, position);
 create index inbox_by_time on inbox (available_at) where set_aside is null and waits_for is null;
 create index inbox_waiting on inbox (waits_for) where waits_for is not null;
+create index inbox_set_aside on inbox (kind) where set_aside is not null;
 call protect_table('inbox');
 
 -- The facts: numbered without gaps, in commit order.
@@ -82,13 +86,14 @@ create index call_events_by_entity on call_events (entity_id, seq);
 create table call_events_default partition of call_events default;
 call protect_table('call_events');
 
--- When each entity is woken.
+-- When each entity is woken. An id alone names nobody: an application's and an interview's may be alike.
 create table wakes (
-    entity_id uuid primary key,
     kind text not null,
+    entity_id uuid not null,
     tenant_id uuid not null,
     due_at timestamptz not null,
-    version bigint not null
+    version bigint not null,
+    constraint wakes_pkey primary key (kind, entity_id)
 ) with (fillfactor = 70);
 create index wakes_by_time on wakes (due_at);
 call protect_table('wakes');
@@ -142,12 +147,13 @@ call protect_table('call_aliases');
 
 -- Entities that may not be activated, with what brought them there.
 create table quarantine (
-    entity_id uuid primary key,
     kind text not null,
+    entity_id uuid not null,
     tenant_id uuid not null,
     reason text not null,
     poison uuid,
-    since timestamptz not null
+    since timestamptz not null,
+    constraint quarantine_pkey primary key (kind, entity_id)
 );
 call protect_table('quarantine');
 

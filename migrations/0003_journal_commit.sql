@@ -181,6 +181,38 @@ begin
 end
 $$;
 
+create index intents_by_entity on intents (entity_id);
+
+-- Erases what is stored about an entity of which only a tombstone is left: what its log said before the fact
+-- `deleted`, what it was told as it came, what its intents did once they are over, and what of its inbox is
+-- set aside. Open rows leave the inbox by being refused, for which it must not be in quarantine.
+create function erase_entity(p_kind text, p_id uuid, p_tenant uuid) returns void
+language plpgsql
+as $$
+declare
+    erased constant text := '{"type":"erased"}';
+begin
+    update call_events f
+    set data = erased
+    where f.entity_id = p_id and f.kind = p_kind and f.tenant_id = p_tenant
+        and f.name <> 'deleted' and f.data <> erased;
+    update webhook_deliveries d
+    set raw = null, remarks = null
+    where d.entity_id = p_id and d.kind = p_kind and d.tenant_id = p_tenant
+        and (d.raw is not null or d.remarks is not null);
+    update intents i
+    set effect = '{}', callee = case when i.held_until is not null then i.callee end
+    where i.entity_id = p_id and i.kind = p_kind and i.tenant_id = p_tenant
+        and i.status || '' in ('done', 'cancelled') and (i.effect <> '{}' or i.callee is not null);
+    update inbox i
+    set event = '{}', raw = null, remarks = null
+    where i.entity_id = p_id and i.kind = p_kind and i.tenant_id = p_tenant
+        and i.set_aside is not null;
+    delete from quarantine q
+    where q.kind = p_kind and q.entity_id = p_id and q.tenant_id = p_tenant;
+end
+$$;
+
 -- Commits a batch. Rows of `p_ids` are grouped by kind in the order of `p_kinds`; `p_columns` holds,
 -- per kind, its columns one after the other. A state of null checks the fence and writes nothing.
 -- Answers the number before the batch's first fact.
@@ -196,13 +228,15 @@ create function journal_commit(
     d_remarks text[], d_raw bytea[], d_received timestamptz[],
     i_rows uuid[], i_verdicts text[],
     w_ids uuid[], w_kinds text[], w_tenants uuid[], w_due timestamptz[], w_versions bigint[],
-    w_gone uuid[],
+    g_kinds text[], g_ids uuid[], g_tenants uuid[],
+    e_kinds text[], e_ids uuid[], e_tenants uuid[],
     p_owed jsonb
 ) returns bigint
 language plpgsql
 as $$
 declare
     v_base bigint;
+    v_row record;
     v_rows integer;
     v_low integer := 0;
     v_high integer;
@@ -261,11 +295,12 @@ begin
     if cardinality(i_rows) > 0 then
         with gone as (
             delete from inbox where id = any (i_rows)
-            returning id, tenant_id, kind, entity_id, raw, received_at
+            returning id, tenant_id, kind, entity_id, remarks, raw, received_at
         )
-        insert into webhook_deliveries (key, tenant_id, kind, entity_id, verdict, raw, received_at)
+        insert into webhook_deliveries (key, tenant_id, kind, entity_id, verdict, remarks, raw,
+            received_at)
         select g.id, g.tenant_id, g.kind, g.entity_id,
-            i_verdicts[array_position(i_rows, g.id)], g.raw, g.received_at
+            i_verdicts[array_position(i_rows, g.id)], g.remarks, g.raw, g.received_at
         from gone g;
         get diagnostics v_rows = row_count;
         if v_rows <> cardinality(i_rows) then
@@ -278,16 +313,25 @@ begin
         select w.entity_id, w.kind, w.tenant_id, w.due_at, w.version
         from unnest(w_ids, w_kinds, w_tenants, w_due, w_versions)
             as w (entity_id, kind, tenant_id, due_at, version)
-        on conflict (entity_id) do update
-        set due_at = excluded.due_at, version = excluded.version;
+        on conflict on constraint wakes_pkey do update
+        set tenant_id = excluded.tenant_id, due_at = excluded.due_at, version = excluded.version;
     end if;
-    if cardinality(w_gone) > 0 then
-        delete from wakes where entity_id = any (w_gone);
-    end if;
+    -- One by one, as intents are moved and for the same reason.
+    for v_row in
+        select g.kind, g.entity_id, g.tenant_id
+        from unnest(g_kinds, g_ids, g_tenants) as g (kind, entity_id, tenant_id)
+    loop
+        delete from wakes w
+        where w.kind = v_row.kind and w.entity_id = v_row.entity_id
+            and w.tenant_id = v_row.tenant_id;
+    end loop;
 
     if p_owed is not null then
         perform journal_owe(p_writer, p_owed, p_at);
     end if;
+    -- Last, so that it finds what this very batch wrote.
+    perform erase_entity(e.kind, e.entity_id, e.tenant_id)
+    from unnest(e_kinds, e_ids, e_tenants) as e (kind, entity_id, tenant_id);
     return v_base;
 end
 $$;
@@ -305,7 +349,8 @@ create function journal_try(
     d_remarks text[], d_raw bytea[], d_received timestamptz[],
     i_rows uuid[], i_verdicts text[],
     w_ids uuid[], w_kinds text[], w_tenants uuid[], w_due timestamptz[], w_versions bigint[],
-    w_gone uuid[],
+    g_kinds text[], g_ids uuid[], g_tenants uuid[],
+    e_kinds text[], e_ids uuid[], e_tenants uuid[],
     p_owed jsonb, p_writer uuid,
     out outcome text, out base bigint, out keys uuid[], out detail text
 )
@@ -319,7 +364,8 @@ begin
         p_kind_columns, p_ids, p_tenants, p_expected, p_schemas, p_states, p_columns, p_at,
         f_tenants, f_kinds, f_ids, f_versions, f_names, f_schemas, f_data, f_at,
         d_keys, d_tenants, d_kinds, d_ids, d_verdicts, d_remarks, d_raw, d_received,
-        i_rows, i_verdicts, w_ids, w_kinds, w_tenants, w_due, w_versions, w_gone, p_owed);
+        i_rows, i_verdicts, w_ids, w_kinds, w_tenants, w_due, w_versions, g_kinds, g_ids, g_tenants,
+        e_kinds, e_ids, e_tenants, p_owed);
     outcome := 'committed';
 exception
     when sqlstate 'RM001' then

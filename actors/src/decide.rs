@@ -132,7 +132,9 @@ impl<M: Machine> Plan<M> {
             | Cause::Inbox { .. }
             | Cause::Command => return,
         };
-        if !self.intents[before..].iter().any(|step| moved(step) == moved(&end)) {
+        // What is wanted no longer may have been ended by any delivery of the step.
+        let since = if matches!(end, IntentStep::Close { .. }) { 0 } else { before };
+        if !self.intents[since..].iter().any(|step| moved(step) == moved(&end)) {
             self.intents.push(end);
         }
     }
@@ -202,6 +204,7 @@ impl<M: Machine> Plan<M> {
             intents: self.intents.clone(),
             signals: self.signal_rows(key, expected)?,
             aliases: self.aliases.clone(),
+            erase: self.next.is_erased(),
         })
     }
 
@@ -229,6 +232,15 @@ impl<M: Machine> Plan<M> {
         });
         rows.collect()
     }
+}
+
+/// Puts what offers an intent for sending behind everything else that waits, in order.
+///
+/// The owner judges an offer by all that is known when its step is decided. Else it would send what
+/// the next delivery of the same step deletes, ends or settles.
+pub(crate) fn offers_last<M: Machine>(mut waiting: Vec<Delivery<M>>) -> Vec<Delivery<M>> {
+    waiting.sort_by_key(|one| matches!(one.cause, Cause::Nudge(Nudge::IntentDue { .. })));
+    waiting
 }
 
 /// Returns the planned intent that a step moves on.
@@ -317,4 +329,137 @@ pub(crate) fn panic_text(panic: Box<dyn std::any::Any + Send>) -> String {
         .map(|said| (*said).to_owned())
         .or_else(|| panic.downcast_ref::<String>().cloned())
         .unwrap_or_else(|| "a panic without a text".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use domain::interview::{CallReport, CallStatus, DialOrder, Interview, InterviewEvent};
+    use domain::policy::Zone;
+    use domain::{CallId, EntityId, Phone};
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::delivery::Replied;
+
+    type Event = InterviewEvent;
+
+    /// Noon in India.
+    const NOON: &str = "2026-11-20T06:30:00Z";
+    const SETTLING: Duration = Duration::from_secs(20);
+
+    fn now() -> DateTime<Utc> {
+        DateTime::parse_from_rfc3339(NOON).unwrap().to_utc()
+    }
+
+    fn id() -> EntityId {
+        EntityId(Uuid::from_u128(1))
+    }
+
+    fn dial() -> IntentId {
+        IntentId::derived(id(), "dial", 1)
+    }
+
+    fn delivery(cause: Cause, event: Event) -> Delivery<Interview> {
+        Delivery {
+            tenant: TenantId::DEFAULT,
+            event: Arc::new(event),
+            cause,
+            hops: 0,
+            received_at: now(),
+            remarks: None,
+            reply: Replied::Nobody,
+            admission: None,
+        }
+    }
+
+    fn offer(attempt: Attempt) -> Delivery<Interview> {
+        let nudge = Nudge::IntentDue { intent: dial(), attempt };
+        delivery(Cause::Nudge(nudge), nudge.into())
+    }
+
+    fn order() -> Event {
+        Event::PlacingAsked(DialOrder {
+            application: EntityId(Uuid::from_u128(2)),
+            phone: Phone::parse("+919529117230").unwrap(),
+            candidate_name: "Asha".to_owned(),
+            role: "Engineer".to_owned(),
+            system_prompt: "Ask.".to_owned(),
+            belongs_to: None,
+            zone: Zone::default(),
+            attempt: 1,
+        })
+    }
+
+    /// An interview whose dial was sent so many times, each time without a clear answer.
+    fn ordered(sent: Attempt) -> Live<Interview> {
+        let mut machine = Interview::absent(id());
+        machine.apply(&order(), now()).unwrap();
+        for attempt in 1..=sent {
+            machine.apply(&offer(attempt).event, now()).unwrap();
+            machine.apply(&Event::DialUnsure { intent: dial(), attempt }, now()).unwrap();
+        }
+        Live::new(machine, 1, Some(TenantId::DEFAULT))
+    }
+
+    fn judged(live: &Live<Interview>, waiting: Vec<Delivery<Interview>>) -> Plan<Interview> {
+        let waiting = offers_last(waiting);
+        Plan::judge(live, &waiting, now(), SETTLING)
+            .unwrap_or_else(|poison| panic!("{}", poison.said))
+    }
+
+    /// Calls `each` with every order of the numbers below `count`, of every length.
+    fn every_order(count: usize, taken: &mut Vec<usize>, each: &mut impl FnMut(&[usize])) {
+        each(taken);
+        for next in 0..count {
+            if !taken.contains(&next) {
+                taken.push(next);
+                every_order(count, taken, each);
+                taken.pop();
+            }
+        }
+    }
+
+    #[test]
+    fn nothing_is_sent_that_its_owner_does_not_want_after_the_step_whatever_the_order() {
+        for sent in [0, 1] {
+            let live = ordered(sent);
+            let report = CallReport {
+                status: Some(CallStatus::Ringing),
+                intent: Some(dial()),
+                ..CallReport::of(CallId::parse("call").unwrap())
+            };
+            let (intent, attempt) = (dial(), sent);
+            let call_id = CallId::parse("call").unwrap();
+            let answered = Event::DialAnswered { intent, attempt, call_id, provider: None };
+            let certainty = Certainty::Known;
+            let waits = |n: usize| match n {
+                0 => offer(sent + 1),
+                1 => delivery(Cause::Command, Event::Deleted { by: "admin".to_owned() }),
+                2 => delivery(Cause::Command, Event::CancelAsked),
+                3 => delivery(Cause::Command, Event::from(report.clone())),
+                _ => delivery(Cause::Outcome { intent, attempt, certainty }, answered.clone()),
+            };
+            every_order(5, &mut Vec::new(), &mut |order| {
+                let plan = judged(&live, order.iter().map(|n| waits(*n)).collect());
+                for (intent, attempt) in plan.sends() {
+                    let again = Nudge::IntentDue { intent, attempt };
+                    let said = plan.next.decide(&again.into(), now()).unwrap_err();
+                    assert_eq!(said, Rejected::Stale, "{order:?} after {sent} attempts");
+                }
+                assert!(order != [0] || plan.sends() == [(dial(), sent + 1)], "alone it is sent");
+            });
+        }
+    }
+
+    #[test]
+    fn offer_that_a_delete_overtakes_is_refused_and_the_intent_is_ended_once() {
+        let deleted = delivery(Cause::Command, Event::Deleted { by: "admin".to_owned() });
+
+        let plan = judged(&ordered(0), vec![offer(1), deleted]);
+
+        assert_eq!(plan.verdicts, [VerdictName::Applied, VerdictName::Rejected(Rejected::Deleted)]);
+        assert!(matches!(plan.intents[..], [IntentStep::Cancel { id }] if id == dial()));
+    }
 }

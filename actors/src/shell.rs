@@ -13,7 +13,7 @@ use futures_util::FutureExt as _;
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use tracing::{debug, warn};
 
-use crate::decide::{Plan, Poison, panic_text};
+use crate::decide::{Plan, Poison, offers_last, panic_text};
 use crate::delivery::{Answer, Delivery};
 use crate::inlet::{Bar, Inlet, QUEUE_MAX};
 use crate::live::Live;
@@ -92,8 +92,13 @@ pub enum Crash {
     #[error("it is not known whether a step committed")]
     Unknown,
     /// The state has no JSON form.
-    #[error("the state has no JSON form: {0}")]
-    Unwritable(String),
+    #[error("the state has no JSON form: {said}")]
+    Unwritable {
+        /// Whose data it is.
+        tenant: TenantId,
+        /// What the writer said.
+        said: String,
+    },
 }
 
 /// An actor's state; when it is dropped, for whatever reason, whoever waits learns of it.
@@ -118,9 +123,33 @@ impl<M: Machine> EntityActor<M> {
         Self { key: EntityKey { kind: M::KIND, id }, inlet, shared }
     }
 
+    /// Decides one delivery on what was loaded, without an actor and past what waits: for an entity that
+    /// may not be activated. The fence holds as ever.
+    ///
+    /// # Errors
+    /// [`Crash`] as an actor would stop for it.
+    pub async fn decide_alone(&self, start: Start<M>, delivery: Delivery<M>) -> Result<(), Crash> {
+        let mut live = Live::new(start.machine, start.version, start.tenant);
+        self.work_off_caught(&mut live, vec![delivery]).await
+    }
+
+    /// Decides `waiting`; a panic that is not the machine's is a crash like any other.
+    async fn work_off_caught(
+        &self,
+        live: &mut Live<M>,
+        waiting: Vec<Delivery<M>>,
+    ) -> Result<(), Crash> {
+        let tenant = live.tenant.or(waiting.first().map(|delivery| delivery.tenant));
+        let work = AssertUnwindSafe(self.work_off(live, waiting)).catch_unwind().await;
+        // In what writes the columns, or on the way to the journal.
+        work.unwrap_or_else(|panic| {
+            Err(self.stop(Crash::Panicked { tenant, poison: None, said: panic_text(panic) }))
+        })
+    }
+
     /// Decides `waiting`, so many at a time that each step stays small.
     async fn work_off(&self, live: &mut Live<M>, waiting: Vec<Delivery<M>>) -> Result<(), Crash> {
-        let mut waiting = waiting.into_iter();
+        let mut waiting = offers_last(waiting).into_iter();
         loop {
             let step: Vec<_> = waiting.by_ref().take(STEP_MAX).collect();
             if step.is_empty() {
@@ -189,7 +218,9 @@ impl<M: Machine> EntityActor<M> {
         let step = match plan.step(self.key, tenant, live.version, &deliveries, repository) {
             Ok(step) => step,
             Err(_) if deliveries.len() > 1 => return Ok(singly(deliveries)),
-            Err(error) => return Err(self.stop(Crash::Unwritable(error.to_string()))),
+            Err(error) => {
+                return Err(self.stop(Crash::Unwritable { tenant, said: error.to_string() }));
+            }
         };
         match self.shared.journal.submit(step).await {
             Ok(Verdict::Committed { first_seq }) => {
@@ -278,7 +309,7 @@ impl<M: Machine> EntityActor<M> {
     fn stop(&self, crash: Crash) -> Crash {
         match &crash {
             Crash::Stale | Crash::Unknown => self.inlet.close(),
-            Crash::Panicked { .. } | Crash::Unwritable(_) => self.inlet.bar(Bar::Backoff),
+            Crash::Panicked { .. } | Crash::Unwritable { .. } => self.inlet.bar(Bar::Backoff),
         }
         crash
     }
@@ -333,17 +364,8 @@ impl<M: Machine> Actor for EntityActor<M> {
             if waiting.is_empty() {
                 return Ok(());
             }
-            let work = AssertUnwindSafe(self.work_off(&mut memory.live, waiting));
-            let work = work.catch_unwind().await;
-            let crash = match work {
-                Ok(Ok(())) => continue,
-                Ok(Err(crash)) => crash,
-                // Not in the machine: in what writes its columns, or on the way to the journal.
-                Err(panic) => self.stop(Crash::Panicked {
-                    tenant: memory.live.tenant,
-                    poison: None,
-                    said: panic_text(panic),
-                }),
+            let Err(crash) = self.work_off_caught(&mut memory.live, waiting).await else {
+                continue;
             };
             warn!(entity.key = %self.key, "the actor of {} stops: {crash}", self.key);
             return Err(crash.into());

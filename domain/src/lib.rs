@@ -20,4 +20,4 @@ pub use machine::{
     Nudge, OperationClass, Reach, Rejected, Transition,
 };
 pub use signal::{HOPS_MAX, Signal};
-pub use value::{CallId, CostUsd, InvalidValue, Phone, Provider, Seconds};
+pub use value::{CallId, CostUsd, InvalidValue, MR_HIRE, Phone, Provider, Seconds};

@@ -46,6 +46,14 @@ pub trait Machine: Clone + Debug + Serialize + DeserializeOwned + Send + Sync + 
     /// Returns when the machine must be woken if nothing happens before.
     fn wake_at(&self) -> Option<DateTime<Utc>>;
 
+    /// Whether all that is left of it is a tombstone.
+    ///
+    /// Then every step of it erases what was stored about it before. Its log must fold to the same state
+    /// when all its facts but the one called `deleted` read `{"type":"erased"}`.
+    fn is_erased(&self) -> bool {
+        false
+    }
+
     /// Decides `event` and moves; a refused event leaves the machine exactly as it was.
     ///
     /// # Errors

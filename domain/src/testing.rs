@@ -7,7 +7,9 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Duration, Utc};
 
 use crate::ids::{EntityId, IntentId};
-use crate::machine::{Attempt, Claim, IntentMove, Machine, Nudge, Reach, Rejected, Transition};
+use crate::machine::{
+    Attempt, Claim, IntentMove, Machine, Named, Nudge, Reach, Rejected, Transition,
+};
 use crate::signal::Signal;
 
 /// Noon in India on a Friday: a good time to ring there.
@@ -190,7 +192,21 @@ where
         }
         let state = json(&self.machine);
         assert_eq!(json(&folded), state, "the facts do not fold to the state");
+        if self.machine.is_erased() {
+            assert_eq!(json(&self.folded_erased()), state, "they do not once they are erased");
+        }
         assert_eq!(json(&reread(&self.machine)), state, "the state does not survive JSON");
+    }
+
+    /// Folds the log as the journal leaves it of an entity that was erased.
+    fn folded_erased(&self) -> M {
+        let mut folded = M::absent(self.id);
+        for fact in &self.facts {
+            let fact: M::Fact = serde_json::from_str(fact).unwrap();
+            let erased = serde_json::from_str(r#"{"type":"erased"}"#);
+            folded.evolve(&if fact.name() == "deleted" { fact } else { erased.unwrap() });
+        }
+        folded
     }
 
     pub fn pass(&mut self, time: Duration) {

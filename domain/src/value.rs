@@ -18,6 +18,9 @@ const fn invalid(what: &'static str, why: &'static str) -> InvalidValue {
     InvalidValue { what, why }
 }
 
+/// The call engine's name: of its calls in the alias table and in derived ids, and of what a stop covers.
+pub const MR_HIRE: &str = "mr-hire";
+
 /// The longest call id that is accepted, in bytes; platforms use about 40.
 pub const CALL_ID_BYTES_MAX: usize = 200;
 

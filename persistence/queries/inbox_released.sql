@@ -1,24 +1,26 @@
--- Unlinks waiting rows whose intent came to an end, is gone, or was waited for long enough.
+-- Takes waiting rows whose intent came to an end, is gone, or was waited for long enough. They stay
+-- linked: a row that is not readdressed before its time is over is taken again.
 with free as (
     select i.id from inbox i
-    where i.waits_for is not null and i.set_aside is null and i.kind = any ($2)
-        and (i.received_at < now() - make_interval(hours => $1)
+    where i.waits_for is not null and i.set_aside is null and i.kind = any ($3)
+        and i.available_at <= $1
+        and (i.received_at < $1::timestamptz - make_interval(hours => $2)
             or not exists (
                 select from intents n
                 where n.id = i.waits_for and n.status in ('planned', 'sending', 'ambiguous')))
     order by i.position
-    limit $3
+    limit $4
     for update of i skip locked
-), unlinked as (
+), taken as (
     update inbox i
-    set waits_for = null, available_at = now() + make_interval(secs => $4)
+    set available_at = $1 + make_interval(secs => $5)
     from free f
     where i.id = f.id
     returning i.id, i.tenant_id, i.kind, i.entity_id, i.position, i.schema, i.event, i.hops,
-        i.attempts, i.received_at
+        i.received_at
 )
-select u.id as "id!", u.tenant_id as "tenant_id!", u.kind as "kind!", u.entity_id as "entity_id!",
-    u.schema as "schema!", u.event as "event!", u.hops as "hops!", u.attempts as "attempts!",
-    u.received_at as "received_at!"
-from unlinked u
-order by u.position
+select t.id as "id!", t.tenant_id as "tenant_id!", t.kind as "kind!", t.entity_id as "entity_id!",
+    t.schema as "schema!", t.event as "event!", t.hops as "hops!",
+    t.received_at as "received_at!"
+from taken t
+order by t.position

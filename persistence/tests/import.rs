@@ -64,7 +64,7 @@ async fn interviews_from_before_the_import_are_asked_once_after_it() {
 
         let first = import(world, vec![post(1)], vec![application(1, 1)], 0).await.unwrap();
         assert_eq!(first.asked, [ours.id]);
-        let asked = world.store.claim(Kind::Interview, vec![ours.id]).await.unwrap();
+        let asked = world.store.claim(Kind::Interview, vec![ours.id], now).await.unwrap();
         let event: InterviewEvent = serde_json::from_str(&asked[0].event).unwrap();
         let InterviewEvent::ApplicationImported { application: known } = event else {
             panic!("{event:?}")
@@ -237,7 +237,7 @@ async fn import(
 
 /// Returns what the `n`-th application's screening was told, in order.
 async fn profiles(world: &World, n: u128) -> Vec<ApplicationProfile> {
-    let rows = world.store.claim(Kind::Screening, vec![screening(n)]).await;
+    let rows = world.store.claim(Kind::Screening, vec![screening(n)], world.now().await).await;
     let rows = rows.expect("the inbox is read");
     let profile = |event: &str| match serde_json::from_str(event) {
         Ok(ScreeningEvent::ApplicationImported(profile)) => *profile,

@@ -10,7 +10,7 @@ use common::{OTHER, with_world};
 use domain::ports::{
     Inbox as _, Intents as _, NewInboxRow, Quarantine as _, Resolution, Resolver as _, Whose,
 };
-use domain::{CallId, EntityId, IntentId, Phone, Reach, TenantId};
+use domain::{CallId, EntityId, IntentId, Kind, Phone, Reach, TenantId};
 use uuid::Uuid;
 
 /// Longer than taken work is held.
@@ -104,7 +104,7 @@ async fn a_sent_intent_is_looked_for_then_ambiguous_then_held() {
 }
 
 #[tokio::test]
-async fn rows_are_released_when_their_intent_is_no_longer_open() {
+async fn rows_stay_behind_their_intent_until_it_is_over_and_they_are_addressed() {
     with_world(async |world| {
         let now = world.now().await;
         let mut journal = world.journal().await;
@@ -123,15 +123,22 @@ async fn rows_are_released_when_their_intent_is_no_longer_open() {
         }
         assert!(world.store.backlog(now + PAST_HOLD, 10).await.unwrap().is_empty());
 
-        let released = world.store.released(10).await.unwrap();
+        let released = world.store.released(now, 10).await.unwrap();
 
         let receivers: Vec<_> = released.iter().map(|row| row.to).collect();
         assert_eq!(receivers, [rows::interview(2), rows::interview(3), rows::interview(4)]);
-        assert!(world.store.released(10).await.unwrap().is_empty());
+        assert!(world.store.released(now, 10).await.unwrap().is_empty(), "they are taken");
         world.store.readdress(released[0].row, rows::interview(9)).await.unwrap();
-        let mut receivers = world.store.backlog(now + PAST_HOLD * 2, 10).await.unwrap();
-        receivers.sort();
-        assert_eq!(receivers, [rows::interview(3), rows::interview(4), rows::interview(9)]);
+        // Whoever took the others is gone: nobody applies them where they lie, they are taken again.
+        let later = now + PAST_HOLD;
+        assert_eq!(world.store.backlog(later, 10).await.unwrap(), [rows::interview(9)]);
+        let again = world.store.released(later, 10).await.unwrap();
+        let receivers: Vec<_> = again.iter().map(|row| row.to).collect();
+        assert_eq!(receivers, [rows::interview(3), rows::interview(4)]);
+        // Another instance was slower: what is addressed stays where it is.
+        world.store.readdress(released[0].row, rows::interview(8)).await.unwrap();
+        let kept = world.store.claim(Kind::Interview, vec![rows::id(9)], later).await.unwrap();
+        assert_eq!(kept.len(), 1);
     })
     .await;
 }

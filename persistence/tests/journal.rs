@@ -4,12 +4,18 @@ mod common;
 
 use std::collections::HashMap;
 
+use chrono::{DateTime, TimeDelta, Utc};
 use common::ledger::{
     Ledger, Traces, assert_gapless, assert_published, first_seq, is_taken, traces,
 };
 use common::{steps, with_world};
-use domain::ports::{Inbox as _, Step, Verdict, VerdictName};
-use domain::{Cause, DedupeKey, Rejected};
+use domain::policy::CallingWindow;
+use domain::ports::{
+    Ends, Inbox as _, IntentRow, IntentStep, Quarantine as _, Step, Verdict, VerdictName,
+};
+use domain::{
+    Cause, Claim, DedupeKey, EntityKey, IntentId, Kind, OperationClass, Reach, Rejected, TenantId,
+};
 
 /// Steps in the batch with the culprits.
 const MEMBERS: u128 = 64;
@@ -197,7 +203,7 @@ async fn a_repeat_that_was_known_as_one_is_recorded_without_its_key() {
 }
 
 #[tokio::test]
-async fn an_inbox_row_leaves_once_and_its_bytes_stay_with_the_verdict() {
+async fn an_inbox_row_leaves_once_and_its_bytes_and_remarks_stay_with_the_verdict() {
     with_world(async |world| {
         let now = world.now().await;
         let ledger = Ledger::start(&world.database, 1);
@@ -218,9 +224,32 @@ async fn an_inbox_row_leaves_once_and_its_bytes_stay_with_the_verdict() {
 
         assert_eq!(again, Verdict::Duplicate(vec![key]), "the row is not there any more");
         assert_eq!(world.count("select count(*) from inbox").await, 0);
-        let raw = world.count("select count(*) from webhook_deliveries where raw = 'raw'");
-        assert_eq!(raw.await, 1, "handed over twice in one step, it is one delivery");
+        let kept = world.count(
+            "select count(*) from webhook_deliveries
+             where raw = 'raw' and remarks = 'cost: is no number'",
+        );
+        assert_eq!(kept.await, 1, "handed over twice in one step, it is one delivery");
         assert_eq!(traces(world, entity).await.version, Some(1));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_step_wakes_or_silences_its_own_kind_alone() {
+    with_world(async |world| {
+        let now = world.now().await;
+        let ledger = Ledger::start(&world.database, 1);
+        let interview = steps::interview(1);
+        let screening = EntityKey { kind: Kind::Screening, id: interview.id };
+        ledger.submit(steps::moved(interview, 0, "ringing", now)).await;
+        ledger.submit(steps::screened(screening, 0, now)).await;
+        assert_eq!(world.count("select count(*) from wakes").await, 2);
+
+        ledger.submit(steps::ended(interview, 1, now)).await;
+
+        let left = world.count("select count(*) from wakes where kind = 'screening'");
+        assert_eq!(left.await, 1);
+        assert_eq!(world.count("select count(*) from wakes").await, 1);
     })
     .await;
 }
@@ -294,6 +323,111 @@ async fn kinds_mixed_in_one_batch_get_their_own_numbers_and_rows() {
         assert_eq!(world.count("select batch from journal_writers").await, 1, "all in one batch");
         assert_eq!(assert_gapless(world).await, 16 + 2 * 16);
         assert_published(world, &[&ledger.feed]).await;
+    })
+    .await;
+}
+
+/// Plans a dial of `entity`, or another one beside it.
+fn plan(entity: EntityKey, ordinal: u32, now: DateTime<Utc>) -> IntentStep {
+    IntentStep::Plan(IntentRow {
+        id: IntentId::derived(entity.id, "dial", ordinal),
+        operation: "dial",
+        class: OperationClass::Searchable,
+        reach: Reach::Rings,
+        callee: Some(format!("+9195{:08}", entity.id.0.as_u128() % 100_000_000)),
+        schema: 1,
+        effect: r#"{"candidate_name":"Asha Rao"}"#.to_owned(),
+        due: now,
+    })
+}
+
+fn send(id: IntentId, now: DateTime<Utc>) -> IntentStep {
+    let noon = "2026-11-20T06:30:00Z".parse().expect("an instant");
+    let verdict = CallingWindow::default().judge(noon, noon).expect("a good time to ring");
+    let claim = Claim::Callee { until: now + TimeDelta::hours(2), verdict };
+    IntentStep::Send { id, attempt: 1, not_after: now, look_at: now, claim }
+}
+
+/// Counts, of one kind's entity: facts that say something, bytes, intents and set-aside rows that do,
+/// and its quarantine.
+async fn said_of(world: &common::World, key: EntityKey) -> [i64; 5] {
+    const SAID: [&str; 5] = [
+        "select count(*) from call_events
+         where entity_id = $1 and kind = $2 and data <> '{\"type\":\"erased\"}'",
+        "select count(*) from webhook_deliveries
+         where entity_id = $1 and kind = $2 and (raw is not null or remarks is not null)",
+        "select count(*) from intents
+         where entity_id = $1 and kind = $2 and (effect <> '{}' or callee is not null)",
+        "select count(*) from inbox
+         where entity_id = $1 and kind = $2
+             and (event <> '{}' or raw is not null or remarks is not null)",
+        "select count(*) from quarantine where entity_id = $1 and kind = $2",
+    ];
+    let mut journal = world.journal().await;
+    let mut said = [0; 5];
+    for (count, sql) in said.iter_mut().zip(SAID) {
+        let counted = sqlx::query_scalar(sql).bind(key.id.0).bind(key.kind.as_str());
+        *count = counted.fetch_one(&mut journal).await.expect("it is counted");
+    }
+    said
+}
+
+#[tokio::test]
+async fn a_delete_erases_what_was_stored_in_its_commit_and_what_comes_later_in_that_one() {
+    with_world(async |world| {
+        let now = world.now().await;
+        let ledger = Ledger::start(&world.database, 1);
+        let (gone, other) = (steps::interview(1), steps::interview(2));
+        let namesake = EntityKey { kind: Kind::Screening, ..gone };
+        for (n, key) in [(1, gone), (2, other), (3, namesake)] {
+            let begun = match key.kind {
+                Kind::Interview => steps::moved(key, 0, "queued", now),
+                Kind::Screening => steps::screened(key, 0, now),
+            };
+            let open = IntentId::derived(key.id, "dial", 2);
+            let send = send(open, now);
+            let intents = match key.kind {
+                Kind::Interview => vec![plan(key, 1, now), plan(key, 2, now), send],
+                Kind::Screening => vec![plan(key, 3, now)],
+            };
+            first_seq(&ledger.submit(Step { intents, ..begun }).await);
+            let row = common::rows::delivery(n, key, now);
+            let id = row.key.0;
+            world.store.park(row).await.unwrap();
+            world.store.set_aside(id, "poison".to_owned()).await.unwrap();
+            let put = world.store.put(key, TenantId::DEFAULT, "poison".to_owned(), None, now);
+            put.await.unwrap();
+        }
+        let namesakes = said_of(world, namesake).await;
+
+        let dial = |ordinal| IntentId::derived(gone.id, "dial", ordinal);
+        let deleted = Step {
+            facts: vec![steps::fact("reported", now), steps::fact("deleted", now)],
+            intents: vec![IntentStep::Cancel { id: dial(1) }],
+            erase: true,
+            ..steps::moved(gone, 1, "queued", now)
+        };
+        first_seq(&ledger.submit(deleted).await);
+
+        assert_eq!(said_of(world, gone).await, [1, 0, 1, 0, 0], "of its dials one is under way");
+        assert_eq!(said_of(world, other).await, [1, 1, 2, 1, 1]);
+        assert_eq!(said_of(world, namesake).await, namesakes);
+        let late = Step {
+            intents: vec![IntentStep::Settle { id: dial(2), attempt: 1, ends: Ends::Attempt }],
+            erase: true,
+            ..steps::refused(gone, 2, "late", now)
+        };
+        first_seq(&ledger.submit(late).await);
+        assert_eq!(said_of(world, gone).await, [1, 0, 1, 0, 0], "its call may be under way");
+        let over = Step {
+            intents: vec![IntentStep::Release { id: dial(2) }],
+            erase: true,
+            ..steps::refused(gone, 2, "over", now)
+        };
+        first_seq(&ledger.submit(over).await);
+        assert_eq!(said_of(world, gone).await, [1, 0, 0, 0, 0]);
+        let known = traces(world, gone).await.deliveries;
+        assert_eq!(known, 5, "that they came stays known; one is its namesake's");
     })
     .await;
 }

@@ -47,7 +47,7 @@ async fn advance(world: &World, ledger: &Ledger, entity: EntityKey, now: DateTim
                 tally.stale += 1;
                 let stored = world
                     .store
-                    .load(entity.kind, vec![entity.id])
+                    .load(entity.kind, vec![entity.id], now)
                     .await
                     .expect("it is up")
                     .remove(0);

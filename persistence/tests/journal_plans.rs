@@ -120,9 +120,11 @@ async fn careful_round(world: &World, ledger: &Ledger, base: u128, now: DateTime
             steps::moved(steps::interview(base + 1), 1, "ringing", now),
         ])
         .await;
+    let erased = Step { erase: true, ..steps::refused(steps::interview(base), 4, "erased", now) };
+    first_seq(&ledger.submit(erased).await);
     assert!(matches!(said[0], Verdict::Committed { .. }), "{said:?}");
     assert!(matches!(said[1..], [Verdict::Duplicate(_), Verdict::Duplicate(_)]), "{said:?}");
-    4
+    5
 }
 
 /// Makes a step whose cause lay in the inbox.

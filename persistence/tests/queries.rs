@@ -5,9 +5,10 @@ mod common;
 use chrono::{DateTime, Duration, Utc};
 use common::rows::{self, InterviewRow};
 use common::{OTHER, World, with_world};
-use domain::interview::CallStatus;
+use domain::interview::{CallStatus, FailureReason, InterviewOutcome};
 use domain::ports::{
-    InterviewFilter, InterviewQueries as _, PageRequest, Scope, StatusCount, Transcripts as _,
+    InterviewFilter, InterviewQueries as _, KnownCall, PageRequest, Scope, StatusCount, StoreError,
+    Transcripts as _,
 };
 use domain::{Provider, TenantId};
 use sqlx::PgConnection;
@@ -164,58 +165,85 @@ async fn figures_count_by_status_provider_and_outcome() {
 }
 
 #[tokio::test]
-async fn the_sync_asks_about_calls_that_are_not_settled() {
+async fn the_sync_learns_what_is_known_of_the_calls_it_names() {
     with_world(async |world| {
         let now = world.now().await;
         let mut journal = world.journal().await;
-        let ended =
-            |n, outcome, hours| InterviewRow::ended(n, outcome, now - Duration::hours(hours));
         let rows = [
-            InterviewRow::ringing(1, now),
-            ended(2, "completed", 0),
-            ended(3, "awaiting_transcript", 1),
-            ended(4, "awaiting_transcript", 25),
-            InterviewRow { deleted_at: Some(now), ..InterviewRow::ringing(5, now) },
+            InterviewRow::ringing(1, now - Duration::minutes(5)),
+            InterviewRow::ended(2, "completed", now),
+            InterviewRow::ended(3, "awaiting_transcript", now),
+            InterviewRow { deleted_at: Some(now), ..InterviewRow::ringing(4, now) },
+            InterviewRow { tenant: OTHER, ..InterviewRow::ringing(5, now) },
         ];
         for row in &rows {
             row.insert(&mut journal).await;
         }
         let calls: Vec<String> = (1..=6).map(|n| format!("call-{n}")).collect();
 
-        let mut settled = world.queries.settled(TenantId::DEFAULT, calls.clone()).await.unwrap();
+        let mut known = world.queries.known(TenantId::DEFAULT, calls).await.unwrap();
 
-        settled.sort();
-        assert_eq!(settled, ["call-2", "call-4", "call-5"]);
-        assert!(world.queries.settled(OTHER, calls).await.unwrap().is_empty());
+        known.sort_by(|one, other| one.call_id.cmp(&other.call_id));
+        let call = |n: u128, status, awaits_transcript, is_deleted, updated_at| KnownCall {
+            call_id: format!("call-{n}"),
+            status,
+            awaits_transcript,
+            is_deleted,
+            updated_at,
+        };
+        assert_eq!(
+            known,
+            [
+                call(1, CallStatus::Ringing, false, false, now - Duration::minutes(5)),
+                call(2, CallStatus::Ended, false, false, now),
+                call(3, CallStatus::Ended, true, false, now),
+                call(4, CallStatus::Ringing, false, true, now),
+            ]
+        );
     })
     .await;
 }
 
 #[tokio::test]
-async fn a_tenant_is_stale_while_a_call_or_its_transcript_is_awaited() {
+async fn a_tenant_is_stale_while_a_call_that_is_not_over_brings_no_news() {
     with_world(async |world| {
         let now = world.now().await;
         let mut journal = world.journal().await;
         let stale = async || world.queries.stale(TenantId::DEFAULT, now).await.unwrap();
-        let recent = now - Duration::hours(23);
-        let settled = [
-            InterviewRow::ended(1, "completed", now),
-            InterviewRow::ended(2, "awaiting_transcript", now - Duration::hours(25)),
-            InterviewRow { deleted_at: Some(now), ..InterviewRow::ringing(3, now) },
-            InterviewRow { tenant: OTHER, ..InterviewRow::ringing(4, now) },
+        let before = now - Duration::seconds(1);
+        let fine = [
+            InterviewRow::ended(1, "awaiting_transcript", before),
+            InterviewRow { deleted_at: Some(now), ..InterviewRow::ringing(2, before) },
+            InterviewRow { tenant: OTHER, ..InterviewRow::ringing(3, before) },
+            InterviewRow::ringing(4, now),
         ];
-        for row in &settled {
+        for row in &fine {
             insert_awake(&mut journal, row, now).await;
         }
         assert!(!stale().await);
 
-        let awaiting = InterviewRow::ended(5, "awaiting_transcript", recent);
-        insert_awake(&mut journal, &awaiting, now).await;
+        insert_awake(&mut journal, &InterviewRow::ringing(5, before), now).await;
         assert!(stale().await);
-        assert!(!page(world).await.open, "it is over all the same");
+    })
+    .await;
+}
 
-        insert_awake(&mut journal, &InterviewRow::ringing(6, now), now).await;
-        assert!(stale().await && page(world).await.open);
+#[tokio::test]
+async fn a_value_that_its_set_does_not_have_is_an_error_and_not_another_value() {
+    with_world(async |world| {
+        let now = world.now().await;
+        let mut journal = world.journal().await;
+        InterviewRow::ended(1, "not_reached", now).insert(&mut journal).await;
+        let reason = "update voice_interviews set failure_reason = 'busy'";
+        sqlx::raw_sql(reason).execute(&mut journal).await.unwrap();
+        let detail = world.queries.detail(TENANT, rows::id(1)).await.unwrap().unwrap();
+        let busy = InterviewOutcome::NotReached(Some(FailureReason::Busy));
+        assert_eq!(detail.summary.outcome, Some(busy));
+
+        let outcome = "update voice_interviews set outcome = 'hung'";
+        sqlx::raw_sql(outcome).execute(&mut journal).await.unwrap();
+        let refused = world.queries.detail(TENANT, rows::id(1)).await;
+        assert!(matches!(refused, Err(StoreError::Broken(_))));
     })
     .await;
 }
@@ -230,10 +258,10 @@ async fn a_reader_sees_its_own_tenant_and_nothing_else() {
 
         let none = InterviewFilter::default;
         let page = world.queries.page(other, none(), ALL).await.unwrap();
-        assert_eq!((page.rows.len(), page.total, page.open), (0, 0, false));
+        assert_eq!((page.rows.len(), page.total), (0, 0));
         assert!(world.queries.detail(other, rows::id(1)).await.unwrap().is_none());
         assert_eq!(world.queries.stats(other, none()).await.unwrap().total, 0);
-        assert!(!world.queries.stale(OTHER, now).await.unwrap());
+        assert!(!world.queries.stale(OTHER, now + Duration::hours(1)).await.unwrap());
 
         let mut reader = world.database.login().await.unwrap();
         sqlx::raw_sql("set role ringmaster_read").execute(&mut reader).await.unwrap();
@@ -269,10 +297,6 @@ async fn found(world: &World, scope: Scope, filter: InterviewFilter) -> Vec<u128
     let page = world.queries.page(scope, filter, ALL).await.expect("the page is read");
     assert_eq!(usize::try_from(page.total), Ok(page.rows.len()));
     page.rows.iter().map(|row| row.id.0.as_u128() - rows::id(0).0.as_u128()).collect()
-}
-
-async fn page(world: &World) -> domain::ports::InterviewPage {
-    world.queries.page(TENANT, InterviewFilter::default(), ALL).await.expect("the page is read")
 }
 
 async fn insert_awake(journal: &mut PgConnection, row: &InterviewRow, due_at: DateTime<Utc>) {

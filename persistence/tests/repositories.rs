@@ -5,7 +5,7 @@ mod common;
 use chrono::{DateTime, Utc};
 use common::{World, rows, with_world};
 use domain::interview::{
-    CallReport, CallStatus, Interview, InterviewEvent, SaidTurn, TurnRole, Turns,
+    CallReport, CallStatus, Interview, InterviewEvent, InterviewOutcome, SaidTurn, TurnRole, Turns,
 };
 use domain::policy::{Score, Zone};
 use domain::ports::{InterviewQueries as _, Repository, Scope, ScreeningQueries as _};
@@ -34,11 +34,12 @@ async fn an_interview_is_stored_as_it_is_seen_and_kept_when_a_later_step_says_no
         let view = interview.view().unwrap();
         let row = &stored.summary;
         assert_eq!(row.call_id.as_deref(), Some("call-1"));
-        assert_eq!((row.status.as_str(), row.outcome.as_deref()), ("ended", Some("completed")));
+        assert_eq!((row.status, row.outcome), (view.status, view.outcome));
+        assert_eq!(row.outcome, Some(InterviewOutcome::Completed));
         assert_eq!((row.duration, row.cost), (view.duration, view.cost));
         assert_eq!(row.cost, Some(0.1 + 0.2), "a number comes back to the last bit");
-        assert_eq!(row.answered_by, view.answered_by.as_str());
-        assert_eq!(row.provider.as_deref(), Some("elevenlabs"));
+        assert_eq!(row.answered_by, view.answered_by);
+        assert_eq!(row.provider, Some(Provider::Elevenlabs));
         assert_eq!(row.phone_number.as_deref(), Some("+919529117230"));
         assert_eq!(row.candidate_name.as_deref(), Some("Asha \"A\" Rao"));
         assert_eq!(row.recording_url.as_deref(), Some("https://api.twilio.com/RE1"));

@@ -5,13 +5,13 @@ mod common;
 use std::collections::HashSet;
 
 use chrono::Duration;
-use common::rows::{self, InterviewRow};
+use common::rows::{self, IntentRow, InterviewRow};
 use common::{World, with_world};
 use domain::ports::{
-    Checkpoints as _, DialScope, Dialing as _, Facts as _, Inbox as _, NewInboxRow, Parking,
-    Quarantine as _, Timers as _,
+    Checkpoints as _, DialScope, Dialing as _, Facts as _, Inbox as _, Intents as _, NewInboxRow,
+    Parking, Quarantine as _, Timers as _,
 };
-use domain::{IntentId, Kind, TenantId};
+use domain::{EntityKey, IntentId, Kind, Reach, TenantId};
 use uuid::Uuid;
 
 /// Longer than taken work is held.
@@ -33,7 +33,7 @@ async fn loading_answers_for_every_id_in_the_order_asked() {
         world.store.put(quarantined, TenantId::DEFAULT, reason, None, now).await.unwrap();
 
         let asked = vec![rows::id(3), rows::id(1), rows::id(2), rows::id(9)];
-        let loaded = world.store.load(Kind::Interview, asked.clone()).await.unwrap();
+        let loaded = world.store.load(Kind::Interview, asked.clone(), now).await.unwrap();
 
         assert_eq!(loaded.iter().map(|one| one.id).collect::<Vec<_>>(), asked);
         assert_eq!(loaded[0].quarantine.as_deref(), Some("it panicked"));
@@ -42,7 +42,7 @@ async fn loading_answers_for_every_id_in_the_order_asked() {
         assert_eq!((checkpoint.version, checkpoint.schema), (3, 1));
         let events: Vec<_> = loaded[1].inbox.iter().map(|row| row.event.as_str()).collect();
         assert_eq!(events, ["{\"n\": 2}", "{\"n\": 3}"], "in the order they came in");
-        assert!(loaded[1].inbox.iter().all(|row| row.attempts == 1 && row.hops == 2));
+        assert!(loaded[1].inbox.iter().all(|row| row.hops == 2));
         assert!(loaded[2].checkpoint.is_none() && loaded[2].inbox.len() == 1);
         assert!(loaded[3].checkpoint.is_none() && loaded[3].inbox.is_empty());
     })
@@ -61,11 +61,12 @@ async fn every_claim_counts_an_attempt_and_leaves_what_waits_or_was_set_aside() 
         world.store.set_aside(set_aside, "undecodable".to_owned()).await.unwrap();
 
         for attempts in [2, 3] {
-            let claimed = world.store.claim(Kind::Interview, vec![to.id]).await.unwrap();
-            let claimed: Vec<_> = claimed.iter().map(|row| (row.row, row.attempts)).collect();
-            assert_eq!(claimed, [(open, attempts)]);
+            let claimed = world.store.claim(Kind::Interview, vec![to.id], now).await.unwrap();
+            assert_eq!(claimed.iter().map(|row| row.row).collect::<Vec<_>>(), [open]);
+            let counted = world.count("select max(attempts)::bigint from inbox").await;
+            assert_eq!(counted, attempts);
         }
-        let other = world.store.claim(Kind::Screening, vec![to.id]).await.unwrap();
+        let other = world.store.claim(Kind::Screening, vec![to.id], now).await.unwrap();
         assert!(other.is_empty(), "an id is claimed for the kind that is asked for");
     })
     .await;
@@ -85,7 +86,7 @@ async fn a_row_that_another_claim_holds_is_passed_over() {
             .await
             .unwrap();
 
-        let claimed = world.store.claim(Kind::Interview, vec![rows::id(1)]).await.unwrap();
+        let claimed = world.store.claim(Kind::Interview, vec![rows::id(1)], now).await.unwrap();
 
         assert_eq!(claimed.iter().map(|row| row.row).collect::<Vec<_>>(), [free]);
     })
@@ -196,8 +197,63 @@ async fn a_released_entity_may_be_claimed_again_and_is_woken() {
         assert!(world.store.list(10).await.unwrap().is_empty());
         assert_eq!(world.store.take_due(now, 10).await.unwrap()[0].key, key);
         assert_eq!(world.store.backlog(now, 10).await.unwrap(), [key]);
-        let loaded = world.store.load(Kind::Interview, vec![key.id]).await.unwrap();
-        assert_eq!(loaded[0].inbox[0].attempts, 1, "attempts count from zero again");
+        let loaded = world.store.load(Kind::Interview, vec![key.id], now).await.unwrap();
+        assert_eq!(loaded[0].inbox.len(), 1);
+        let counted = world.count("select attempts::bigint from inbox").await;
+        assert_eq!(counted, 1, "attempts count from zero again");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn rows_are_held_by_the_clock_that_is_passed_in_and_not_by_the_databases() {
+    with_world(async |world| {
+        // A simulated world is ahead of the database, or behind it.
+        for (n, offset) in [(1, Duration::days(300)), (2, Duration::days(-300))] {
+            let now = world.now().await + offset;
+            let key = rows::interview(n);
+            park(world, rows::delivery(n, key, now)).await;
+
+            assert_eq!(world.store.backlog(now, 10).await.unwrap(), [key], "{offset}");
+            let claimed = world.store.claim(Kind::Interview, vec![key.id], now).await.unwrap();
+            assert_eq!(claimed.len(), 1);
+            let soon = now + Duration::seconds(29);
+            assert!(world.store.backlog(soon, 10).await.unwrap().is_empty(), "{offset}");
+            assert_eq!(world.store.backlog(now + PAST_HOLD, 10).await.unwrap(), [key]);
+            world.store.set_aside(claimed[0].row, "seen".to_owned()).await.unwrap();
+        }
+        assert_eq!(world.store.aside().await.unwrap(), [(Kind::Interview, 2)]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_befalls_one_kind_spares_an_entity_of_another_with_the_same_id() {
+    with_world(async |world| {
+        let now = world.now().await;
+        let interview = rows::interview(1);
+        let screening = EntityKey { kind: Kind::Screening, ..interview };
+        let mut journal = world.journal().await;
+        for (n, key) in [(1, interview), (2, screening)] {
+            rows::wake(&mut journal, key, now).await;
+            park(world, rows::delivery(n, key, now)).await;
+        }
+        IntentRow::planned(1, now).insert(&mut journal).await;
+        let put = world.store.put(screening, TenantId::DEFAULT, "poison".to_owned(), None, now);
+        put.await.unwrap();
+
+        assert_eq!(world.store.backlog(now, 10).await.unwrap(), [interview]);
+        let loaded = world.store.load(Kind::Interview, vec![interview.id], now).await.unwrap();
+        assert!(loaded[0].quarantine.is_none() && loaded[0].inbox.len() == 1);
+        assert_eq!(world.store.take_planned(now, Reach::Silent, 9).await.unwrap().len(), 1);
+        let due = world.store.take_due(now, 10).await.unwrap();
+        assert_eq!(due.iter().map(|wake| wake.key).collect::<Vec<_>>(), [interview]);
+        assert_eq!(world.store.list(10).await.unwrap()[0].waiting, 1);
+
+        assert!(!world.store.release(interview, now).await.unwrap());
+        assert!(world.store.release(screening, now).await.unwrap());
+        assert_eq!(world.store.take_due(now, 10).await.unwrap()[0].key, screening);
+        assert_eq!(world.store.open(Kind::Interview, None, 9).await.unwrap(), [interview.id]);
     })
     .await;
 }

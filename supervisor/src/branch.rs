@@ -137,6 +137,11 @@ impl<M: Machine> Branch<M> {
         self.slots.get(&id).is_some_and(|slot| slot.inlet.actor().is_some())
     }
 
+    /// Whether the entity may not be activated, as far as is known here.
+    pub(crate) fn is_quarantined(&self, id: EntityId) -> bool {
+        self.known(id).is_some_and(|slot| slot.inlet.barred_for() == Some(Bar::Quarantine))
+    }
+
     /// Whether deliveries are taken; they are not once the tree is drained.
     pub fn is_open(&self) -> bool {
         self.accepts.load(Ordering::Acquire)

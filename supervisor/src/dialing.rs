@@ -8,7 +8,7 @@ use domain::TenantId;
 use domain::ports::{DialScope, DialStop};
 
 /// The platform that every dial goes through.
-const PROVIDER: &str = "mr-hire";
+const PROVIDER: &str = domain::MR_HIRE;
 
 /// What this process knows of the stops. The `sending` commit reads the table itself; this is asked
 /// between that commit and the request.

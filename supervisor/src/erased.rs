@@ -223,7 +223,12 @@ fn leave(open: &OpenIntent, clock: Arc<dyn Clock>, gate: Arc<DialGate>) -> Leave
     })
 }
 
+/// Reads what an intent asks for. One that a newer release wrote is left to that release.
 fn sent<M: Machine>(open: &OpenIntent, leave: Leave) -> Option<Sent<M::Effect>> {
+    if open.schema > M::SCHEMA {
+        warn!(intent.id = %open.id, "the intent {} is of schema {}", open.id, open.schema);
+        return None;
+    }
     match serde_json::from_str(&open.effect) {
         Ok(effect) => Some(Sent {
             id: open.id,

@@ -1,16 +1,16 @@
 //! What the gateway asks of interviews: take a report, delete one, pull what was missed.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use dashmap::DashMap;
-use domain::interview::{CallReport, Interview, InterviewEvent};
+use domain::interview::{CallReport, CallStatus, Interview, InterviewEvent};
 use domain::ports::{
-    BoxFuture, CallEngine, Clock, EngineError, InboxRow, InterviewQueries, Resolution, Resolver,
-    Store, StoreError, Whose,
+    BoxFuture, CallEngine, Clock, EngineError, InboxRow, InterviewDetail, InterviewQueries,
+    KnownCall, Resolution, Resolver, Scope, Store, StoreError, Whose,
 };
-use domain::{Cause, DedupeKey, EntityId, EntityKey, Kind, TenantId};
+use domain::{CallId, Cause, DedupeKey, EntityId, EntityKey, Kind, MR_HIRE, TenantId};
 use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio::time::{Instant, timeout};
 use tracing::{debug, warn};
@@ -18,8 +18,6 @@ use tracing::{debug, warn};
 use crate::branch::Branch;
 use crate::routing::{Incoming, Routed, Unavailable};
 
-/// The platform whose call ids name interviews.
-const SOURCE: &str = "mr-hire";
 /// Whose calls the engine's are: its webhooks name no tenant, so nobody else's list pulls from it.
 const ENGINE_TENANT: TenantId = TenantId::DEFAULT;
 /// Reports resolved with one statement.
@@ -30,10 +28,13 @@ const WAITING_MAX: usize = 8_192;
 const RESOLVE_DEADLINE: Duration = Duration::from_secs(3);
 /// Aliases remembered; beyond it they are looked up again.
 const ALIASES_MAX: usize = 100_000;
-/// The pause between two background syncs.
+/// The pause between two background syncs. Source: the seed.
 const SYNC_COOLDOWN: Duration = Duration::from_secs(60);
-/// The same while a call waits for news.
+/// The same while a call that is not over is stale. Source: the seed.
 const SYNC_COOLDOWN_STALE: Duration = Duration::from_secs(15);
+/// How long a call that is not over may be without news before it is stale, in minutes. Source: ours; a
+/// phone rings for about one.
+const STALE_MINUTES: i64 = 2;
 /// How often parked reports are looked at whose intent may have resolved.
 const RELEASE_PAUSE: Duration = Duration::from_secs(1);
 /// Parked reports looked at in one pass.
@@ -109,7 +110,7 @@ impl Interviews {
         raw: Arc<[u8]>,
         remarks: Option<String>,
     ) -> Result<Reported, Unavailable> {
-        let named = EntityId::derived(tenant, SOURCE, report.call_id.as_str());
+        let named = EntityId::derived(tenant, MR_HIRE, report.call_id.as_str());
         let key = EntityKey { kind: Kind::Interview, id: named };
         let dedupe = match event_id {
             Some(name) => DedupeKey::named(key, name),
@@ -136,7 +137,7 @@ impl Interviews {
         Ok(Reported { id, routed })
     }
 
-    /// Deletes an interview for good; later reports of its call are kept as refused.
+    /// Deletes an interview for good, also one in quarantine, and erases what is stored about it.
     ///
     /// # Errors
     /// [`Unavailable`] when that could not be made durable in time.
@@ -146,11 +147,33 @@ impl Interviews {
         id: EntityId,
         by: String,
     ) -> Result<Routed, Unavailable> {
-        self.command(tenant, id, InterviewEvent::Deleted { by }).await
+        let deleted = InterviewEvent::Deleted { by };
+        match self.command(tenant, id, deleted.clone()).await {
+            Err(_) if self.branch.is_quarantined(id) => {
+                let remnant = self.remnant(tenant, id).await?;
+                let command = self.incoming(tenant, id, deleted);
+                self.branch.command_in_quarantine(command, remnant).await
+            }
+            routed => routed,
+        }
+    }
+
+    /// Makes what can be made of an interview from its row alone, where there is one.
+    async fn remnant(
+        &self,
+        tenant: TenantId,
+        id: EntityId,
+    ) -> Result<Option<Interview>, Unavailable> {
+        let detail = self.queries.detail(Scope::Tenant(tenant), id).await;
+        let detail = detail.map_err(|failure| Unavailable::Away(Some(failure)))?;
+        Ok(detail.map(|InterviewDetail { summary, .. }| {
+            let call_id = summary.call_id.and_then(|name| CallId::parse(&name).ok());
+            Interview::remnant(id, call_id, summary.status, self.clock.now())
+        }))
     }
 
     /// Starts a sync in the background, unless one is under way or was a moment ago.
-    pub fn sync_in_background(self: &Arc<Self>, tenant: TenantId, is_stale: bool) {
+    pub fn sync_in_background(self: &Arc<Self>, tenant: TenantId) {
         if tenant != ENGINE_TENANT {
             return;
         }
@@ -158,8 +181,9 @@ impl Interviews {
         tokio::spawn(async move {
             // Single flight: whoever does not get the lock leaves it to whoever has it.
             let Ok(mut last) = service.syncing.try_lock() else { return };
-            let cooldown = if is_stale { SYNC_COOLDOWN_STALE } else { SYNC_COOLDOWN };
-            if last.is_some_and(|at| at.elapsed() < cooldown) {
+            if let Some(at) = *last
+                && !service.is_due(tenant, at.elapsed()).await
+            {
                 return;
             }
             *last = Some(Instant::now());
@@ -172,6 +196,23 @@ impl Interviews {
         });
     }
 
+    /// Whether another background sync is due this long after the last one.
+    async fn is_due(&self, tenant: TenantId, elapsed: Duration) -> bool {
+        if elapsed < SYNC_COOLDOWN_STALE || elapsed >= SYNC_COOLDOWN {
+            return elapsed >= SYNC_COOLDOWN;
+        }
+        match self.queries.stale(tenant, stale_before(self.clock.now())).await {
+            Ok(is_stale) => is_stale,
+            Err(failure) => {
+                warn!(
+                    error = &failure as &dyn std::error::Error,
+                    "stale calls cannot be looked up"
+                );
+                false
+            }
+        }
+    }
+
     /// Syncs now, after one that is under way.
     ///
     /// # Errors
@@ -182,7 +223,7 @@ impl Interviews {
         self.pull(tenant).await
     }
 
-    /// Pulls the engine's list, then the detail of every call that is missing or stale here.
+    /// Pulls the engine's list, then the detail of every call that is missing, behind or stale here.
     async fn pull(&self, tenant: TenantId) -> Result<SyncReport, EngineError> {
         if tenant != ENGINE_TENANT {
             return Ok(SyncReport::default());
@@ -193,10 +234,12 @@ impl Interviews {
         }
         let listed = self.engine.calls().await?;
         let names = listed.iter().map(|call| call.call_id.as_str().to_owned()).collect();
-        let settled = self.queries.settled(tenant, names).await.map_err(unsure)?;
+        let known = self.queries.known(tenant, names).await.map_err(unsure)?;
+        let stale = stale_before(self.clock.now());
         let mut report = SyncReport { listed: listed.len(), ..SyncReport::default() };
         for call in listed {
-            if settled.iter().any(|name| name == call.call_id.as_str()) {
+            let here = known.iter().find(|known| known.call_id == call.call_id.as_str());
+            if !here.is_none_or(|here| may_bring_news(here, call.status, stale)) {
                 continue;
             }
             report.fetched += 1;
@@ -213,7 +256,7 @@ impl Interviews {
     }
 
     async fn pulled(&self, tenant: TenantId, report: CallReport) -> Result<Routed, Unavailable> {
-        let named = EntityId::derived(tenant, SOURCE, report.call_id.as_str());
+        let named = EntityId::derived(tenant, MR_HIRE, report.call_id.as_str());
         match self.whose(tenant, named, &report).await? {
             Resolution::Known(id) | Resolution::New(id) => {
                 self.command(tenant, id, InterviewEvent::from(report)).await
@@ -229,15 +272,23 @@ impl Interviews {
         id: EntityId,
         event: InterviewEvent,
     ) -> Result<Routed, Unavailable> {
-        let incoming = Incoming {
+        self.branch.route(self.incoming(tenant, id, event)).await
+    }
+
+    fn incoming(
+        &self,
+        tenant: TenantId,
+        id: EntityId,
+        event: InterviewEvent,
+    ) -> Incoming<Interview> {
+        Incoming {
             id,
             tenant,
             event: Arc::new(event),
             cause: Cause::Command,
             received_at: self.clock.now(),
             remarks: None,
-        };
-        self.branch.route(incoming).await
+        }
     }
 
     /// Tells whose call a report is about: from memory where it is known, else from the store.
@@ -280,22 +331,17 @@ impl Interviews {
 
     /// Routes parked reports whose intent resolved.
     ///
-    /// They come from the store once only: those that could not be routed stay in `unrouted`.
-    async fn release(&self, unrouted: &mut VecDeque<InboxRow>) -> Result<(), StoreError> {
-        if unrouted.is_empty() {
-            unrouted.extend(self.store.released(RELEASE_MAX).await?);
-        }
-        while let Some(row) = unrouted.front() {
-            match self.readdress(row).await {
+    /// Those that cannot be routed now, or when this process dies over them, come again after 30 s.
+    async fn release(&self) -> Result<(), StoreError> {
+        for row in self.store.released(self.clock.now(), RELEASE_MAX).await? {
+            match self.readdress(&row).await {
                 Ok(()) => {}
                 Err(failure @ StoreError::Away(_)) => return Err(failure),
-                // Asking again changes nothing; it lies in the inbox of the entity it was parked for.
                 Err(failure) => warn!(
                     error = &failure as &dyn std::error::Error,
                     "a parked report cannot be readdressed"
                 ),
             }
-            unrouted.pop_front();
         }
         Ok(())
     }
@@ -304,7 +350,7 @@ impl Interviews {
         let Ok(InterviewEvent::Reported(report)) = serde_json::from_str(&row.event) else {
             return self.store.set_aside(row.row, "is no report of a call".to_owned()).await;
         };
-        let named = EntityId::derived(row.tenant, SOURCE, report.call_id.as_str());
+        let named = EntityId::derived(row.tenant, MR_HIRE, report.call_id.as_str());
         let id = match self.whose(row.tenant, named, &report).await {
             Ok(Resolution::Known(id) | Resolution::New(id)) => id,
             // Another dial rings that number by now; this report is not about that one.
@@ -315,6 +361,17 @@ impl Interviews {
         self.branch.look_into_inbox(id);
         Ok(())
     }
+}
+
+fn stale_before(now: DateTime<Utc>) -> DateTime<Utc> {
+    now - chrono::Duration::minutes(STALE_MINUTES)
+}
+
+/// Whether the engine may know more of a call that it lists as `listed`: it got further there, nothing
+/// was heard of it for too long, or it ended and what was said is still to come.
+fn may_bring_news(here: &KnownCall, listed: CallStatus, stale: DateTime<Utc>) -> bool {
+    let is_stale = !here.status.is_over() && here.updated_at < stale;
+    !here.is_deleted && (listed > here.status || is_stale || here.awaits_transcript)
 }
 
 fn alias_name(tenant: TenantId, call_id: &str) -> String {
@@ -350,11 +407,10 @@ async fn resolve_groups(
 }
 
 async fn release_parked(service: std::sync::Weak<Interviews>) {
-    let mut unrouted = VecDeque::new();
     loop {
         tokio::time::sleep(RELEASE_PAUSE).await;
         let Some(service) = service.upgrade() else { return };
-        if let Err(failure) = service.release(&mut unrouted).await {
+        if let Err(failure) = service.release().await {
             warn!(error = &failure as &dyn std::error::Error, "parked reports cannot be looked at");
         }
     }

@@ -9,6 +9,7 @@ mod hub;
 mod interviews;
 mod life;
 mod loader;
+mod past_quarantine;
 mod restarts;
 mod routing;
 mod tree;

@@ -20,7 +20,7 @@ use crate::branch::{Branch, Child, Slot};
 /// Entities loaded with one statement.
 const GROUP_MAX: usize = 256;
 /// How long one load may take; beyond it whoever waits is told that nothing was decided.
-const LOAD_TIMEOUT: Duration = Duration::from_secs(5);
+pub(crate) const LOAD_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long rows wait that could not be claimed.
 const CLAIM_PAUSE: Duration = Duration::from_secs(1);
 
@@ -84,7 +84,7 @@ impl<M: Machine> Branch<M> {
     }
 
     async fn load(self: &Arc<Self>, ids: Vec<EntityId>) -> Result<(), StoreError> {
-        let load = self.store.load(M::KIND, ids);
+        let load = self.store.load(M::KIND, ids, self.clock.now());
         let loaded = timeout(LOAD_TIMEOUT, load).await.unwrap_or_else(|_| Err(too_slow()))?;
         for one in loaded {
             self.start(one).await;
@@ -156,7 +156,8 @@ impl<M: Machine> Branch<M> {
         if takers.is_empty() {
             return;
         }
-        let claim = self.store.claim(M::KIND, takers.iter().map(|(id, ..)| *id).collect());
+        let asked = takers.iter().map(|(id, ..)| *id).collect();
+        let claim = self.store.claim(M::KIND, asked, self.clock.now());
         let rows = match timeout(LOAD_TIMEOUT, claim).await.unwrap_or_else(|_| Err(too_slow())) {
             Ok(rows) => rows,
             Err(failure) => {
@@ -213,7 +214,7 @@ impl<M: Machine> Branch<M> {
                     cause: Cause::Inbox { row: row.row, key: row.key },
                     hops: row.hops,
                     received_at: row.received_at,
-                    remarks: None,
+                    remarks: None, // They lie in the row, and go from there to the verdict.
                     reply: Replied::Nobody,
                     admission: None,
                 }),

@@ -113,7 +113,7 @@ impl<M: Machine> Branch<M> {
             Some(Crash::Panicked { tenant, poison, said }) => {
                 (*tenant, poison.map(|key| key.0), said.clone())
             }
-            Some(Crash::Unwritable(said)) => (None, None, said.clone()),
+            Some(Crash::Unwritable { tenant, said }) => (Some(*tenant), None, said.clone()),
             None => (None, None, why.to_string()),
         };
         self.counts.restarted.fetch_add(1, Ordering::Relaxed);
@@ -179,11 +179,16 @@ impl<M: Machine> Branch<M> {
     pub async fn release(self: &Arc<Self>, id: EntityId) -> Result<bool, StoreError> {
         let was_there = self.store.release(Self::key(id), self.clock.now()).await?;
         if was_there {
-            self.with_restarts(|restarts| restarts.forget(id));
-            self.unbar(id, Bar::Quarantine);
-            self.look_into_inbox(id);
+            self.let_go(id);
         }
         Ok(was_there)
+    }
+
+    /// Goes on with an entity whose quarantine is over in the store.
+    pub(crate) fn let_go(&self, id: EntityId) {
+        self.with_restarts(|restarts| restarts.forget(id));
+        self.unbar(id, Bar::Quarantine);
+        self.look_into_inbox(id);
     }
 }
 

@@ -181,7 +181,7 @@ impl<M: Machine> Branch<M> {
         }
     }
 
-    async fn answered(
+    pub(crate) async fn answered(
         self: &Arc<Self>,
         incoming: Incoming<M>,
         answer: Answer,
@@ -307,6 +307,7 @@ fn inbox_row<M: Machine>(
         waits_for,
         schema: M::SCHEMA,
         event: serde_json::to_string(&*incoming.event)?,
+        remarks: incoming.remarks,
         raw,
         hops: 0,
         attempts,

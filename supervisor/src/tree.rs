@@ -126,6 +126,8 @@ pub struct TreeStats {
     pub kinds: Vec<KindStats>,
     /// Who may not be activated.
     pub quarantined: Vec<QuarantinedEntity>,
+    /// Rows of the inbox that can never be applied, by kind.
+    pub set_aside: Vec<(Kind, i64)>,
     /// The stops in force.
     pub stops: Vec<DialStop>,
     /// Open intents by status.
@@ -386,6 +388,7 @@ impl Tree {
             phase: self.phase(),
             kinds,
             quarantined: self.ports.store.list(QUARANTINE_SHOWN).await?,
+            set_aside: self.ports.store.aside().await?,
             stops: self.ports.store.stops().await?,
             intents: self.ports.store.counts().await?,
         })

@@ -14,11 +14,9 @@ use crate::machine::{
 };
 use crate::screening::{InterviewEnd, ScreeningEvent};
 use crate::signal::Signal;
+use crate::value::MR_HIRE;
 
 pub(super) type Decided = Result<Decision<Interview>, Rejected>;
-
-/// The name under which the engine's call ids stand in the alias table.
-const ENGINE: &str = "mr-hire";
 
 impl Machine for Interview {
     const KIND: Kind = Kind::Interview;
@@ -71,6 +69,10 @@ impl Machine for Interview {
 
     fn wake_at(&self) -> Option<DateTime<Utc>> {
         self.deadline()
+    }
+
+    fn is_erased(&self) -> bool {
+        self.is_deleted()
     }
 }
 
@@ -152,7 +154,7 @@ impl Interview {
         let (true, Some(call_id), Some(call)) = (known, next.call_id(), next.call()) else {
             return;
         };
-        decision.aliases.push(Alias { source: ENGINE, external: call_id.as_str().to_owned() });
+        decision.aliases.push(Alias { source: MR_HIRE, external: call_id.as_str().to_owned() });
         if let Some(application) = call.record.application {
             let placed =
                 ScreeningEvent::DialPlaced { interview: self.id, call_id: call_id.clone() };
@@ -189,7 +191,6 @@ impl Over {
             transcript_chars: record.transcript_chars(),
             failure_reason: self.failure_reason(),
             cost: record.cost,
-            phone: record.phone.clone(),
         }
     }
 }

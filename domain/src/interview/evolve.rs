@@ -13,22 +13,17 @@ use crate::value::{CallId, Provider};
 
 impl Interview {
     pub(super) fn fold(&mut self, fact: &Fact) {
-        let stone = self.tombstone(fact);
         let phase = std::mem::replace(&mut self.phase, Phase::Absent);
         self.phase = match (phase, fact) {
-            (phase, Fact::Deleted { .. }) => stone.map_or(phase, Phase::Deleted),
+            (Phase::Deleted(stone), _) => Phase::Deleted(stone),
+            (_, Fact::Deleted { call_id, status, at, .. }) => {
+                Phase::Deleted(Tombstone { call_id: call_id.clone(), status: *status, at: *at })
+            }
             (Phase::Absent, fact) => begun(fact),
             (Phase::Dialing(dialing), fact) => dialing.fold(fact),
             (Phase::Live(live), fact) => live.fold(fact),
             (Phase::Over(over), fact) => Phase::Over(over.fold(fact)),
-            (Phase::Deleted(stone), _) => Phase::Deleted(stone),
         };
-    }
-
-    fn tombstone(&self, fact: &Fact) -> Option<Tombstone> {
-        let Fact::Deleted { at, .. } = fact else { return None };
-        let status = self.status()?;
-        Some(Tombstone { call_id: self.call_id().cloned(), status, at: *at })
     }
 }
 

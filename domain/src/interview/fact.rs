@@ -160,13 +160,20 @@ pub enum Fact {
         /// When.
         at: DateTime<Utc>,
     },
-    /// It was deleted.
+    /// It was deleted. Whatever the log said before may be erased, so this says all that is left.
     Deleted {
         /// By whom.
         by: String,
+        /// The engine's name for the call, once known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        call_id: Option<CallId>,
+        /// How far it got.
+        status: CallStatus,
         /// When.
         at: DateTime<Utc>,
     },
+    /// What stood here was erased with the interview.
+    Erased,
 }
 
 impl Named for Fact {
@@ -188,6 +195,7 @@ impl Named for Fact {
             Self::GivenUp { .. } => "given_up",
             Self::ToldAgain { .. } => "told_again",
             Self::Deleted { .. } => "deleted",
+            Self::Erased => "erased",
         }
     }
 }

@@ -97,26 +97,19 @@ impl Interview {
     /// Leaves a tombstone. A screening that was told nothing yet will hear nothing more: to it the
     /// outcome is unknown, so nobody is rung again without being asked for.
     pub(super) fn delete(&self, by: &str, now: DateTime<Utc>) -> Decided {
-        let (application, phone, told) = match &self.phase {
+        let Some(status) = self.status() else { return Err(Rejected::Absent) };
+        let (application, told) = match &self.phase {
             Phase::Absent => return Err(Rejected::Absent),
             Phase::Deleted(_) => return Err(Rejected::Deleted),
-            Phase::Dialing(dialing) => {
-                (Some(dialing.order.application), Some(dialing.order.phone.clone()), None)
-            }
-            Phase::Live(live) => {
-                (live.call.record.application, live.call.record.phone.clone(), None)
-            }
-            Phase::Over(over) => {
-                (over.call.record.application, over.call.record.phone.clone(), over.told)
-            }
+            Phase::Dialing(dialing) => (Some(dialing.order.application), None),
+            Phase::Live(live) => (live.call.record.application, None),
+            Phase::Over(over) => (over.call.record.application, over.told),
         };
-        let mut decision = Decision::of(Fact::Deleted { by: by.to_owned(), at: now });
+        let (by, call_id) = (by.to_owned(), self.call_id().cloned());
+        let deleted = Fact::Deleted { by, call_id: call_id.clone(), status, at: now };
+        let mut decision = Decision::of(deleted);
         if let (Some(application), None) = (application, told) {
-            let ended = InterviewEnd {
-                phone,
-                call_id: self.call_id().cloned(),
-                ..InterviewEnd::of(self.id, Grade::Unknown)
-            };
+            let ended = InterviewEnd { call_id, ..InterviewEnd::of(self.id, Grade::Unknown) };
             let signal = Signal::Screening(application, ScreeningEvent::InterviewEnded(ended));
             decision.signals.push(signal);
         }

@@ -148,6 +148,20 @@ impl Interview {
         IntentId::derived(self.id, "fetch_call", ordinal)
     }
 
+    /// Makes what a delete needs of an interview whose checkpoint cannot be read: what its row shows.
+    ///
+    /// It counts as told to its screening, which ends by its own deadline where it still waits.
+    pub fn remnant(
+        id: EntityId,
+        call_id: Option<CallId>,
+        status: CallStatus,
+        at: DateTime<Utc>,
+    ) -> Self {
+        let end = End::reported(status).unwrap_or(End::GivenUp);
+        let (watch, told, call) = (Watch::Settled, Some(Grade::Unknown), Call::default());
+        Self { id, phase: Phase::Over(Over { call_id, end, ended_at: at, watch, told, call }) }
+    }
+
     /// Returns the engine's name for the call, once known.
     pub fn call_id(&self) -> Option<&CallId> {
         match &self.phase {

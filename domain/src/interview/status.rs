@@ -113,6 +113,17 @@ impl FailureReason {
         })
     }
 
+    /// Parses a reason as it is stored, ours included.
+    ///
+    /// # Errors
+    /// [`InvalidValue`] when there is no such reason.
+    pub fn parse(name: &str) -> Result<Self, InvalidValue> {
+        let ours = [Self::OutcomeUnknown, Self::Cancelled];
+        let mut all = Self::REPORTED.into_iter().chain(ours);
+        all.find(|reason| reason.as_str() == name)
+            .ok_or(InvalidValue { what: "failure reason", why: "is none that we know" })
+    }
+
     /// Reads the engine's code for a dial it refused for good: `invalid…` and `400` blame the number,
     /// anything else the provider. The engine's codes are not documented further.
     pub fn of_refusal(code: &str) -> Self {
@@ -139,6 +150,20 @@ pub enum AnswerClass {
 }
 
 impl AnswerClass {
+    /// Every class.
+    pub const ALL: [Self; 4] = [Self::Person, Self::Voicemail, Self::Screener, Self::Unknown];
+
+    /// Parses the name on the wire.
+    ///
+    /// # Errors
+    /// [`InvalidValue`] when there is no such class.
+    pub fn parse(name: &str) -> Result<Self, InvalidValue> {
+        Self::ALL.into_iter().find(|class| class.as_str() == name).ok_or(InvalidValue {
+            what: "answer class",
+            why: "is none of person, voicemail, screener, unknown",
+        })
+    }
+
     /// Returns the name on the wire.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -169,6 +194,24 @@ pub enum InterviewOutcome {
 }
 
 impl InterviewOutcome {
+    /// Parses the name on the wire, beside which the reason of a failure is a field of its own.
+    ///
+    /// # Errors
+    /// [`InvalidValue`] when there is no such outcome.
+    pub fn parse(name: &str, reason: Option<FailureReason>) -> Result<Self, InvalidValue> {
+        let all = [
+            Self::Completed,
+            Self::TooShort,
+            Self::AwaitingTranscript,
+            Self::NotReached(reason),
+            Self::Cancelled,
+            Self::OutcomeUnknown,
+        ];
+        all.into_iter()
+            .find(|outcome| outcome.as_str() == name)
+            .ok_or(InvalidValue { what: "outcome", why: "is none that we know" })
+    }
+
     /// Returns the name on the wire; the reason of a failure is a field of its own.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -30,6 +30,8 @@ pub struct Step {
     pub signals: Vec<SignalRow>,
     /// New names of the entity.
     pub aliases: Vec<Alias>,
+    /// Only a tombstone is left: what is stored about the entity, this step's own included, is erased.
+    pub erase: bool,
 }
 
 /// Whether a step moves its entity.

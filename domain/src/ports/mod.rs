@@ -20,8 +20,8 @@ pub use journal::{
 };
 pub use queries::{
     ApplicationImport, Applications, ImportReport, InterviewDetail, InterviewFilter, InterviewPage,
-    InterviewQueries, InterviewStats, InterviewSummary, JobPostImport, PageRequest, Scope,
-    ScreeningPage, ScreeningQueries, ScreeningSummary, StatusCount, Transcripts, TurnView,
+    InterviewQueries, InterviewStats, InterviewSummary, JobPostImport, KnownCall, PageRequest,
+    Scope, ScreeningPage, ScreeningQueries, ScreeningSummary, StatusCount, Transcripts, TurnView,
 };
 pub use store::{
     Checkpoint, Checkpoints, DialScope, DialStop, Dialing, DueIntent, DueWake, Facts, Inbox,

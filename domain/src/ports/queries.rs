@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::{BoxFuture, StoreError};
 use crate::ids::{EntityId, TenantId};
-use crate::interview::CallStatus;
+use crate::interview::{AnswerClass, CallStatus, FailureReason, InterviewOutcome};
 use crate::screening::{JobPolicy, StageScores};
 use crate::value::{Phone, Provider};
 
@@ -53,14 +53,14 @@ pub struct InterviewSummary {
     pub id: EntityId,
     /// The engine's name for it, once known.
     pub call_id: Option<String>,
-    /// Transport: `queued`, `ringing`, `in-progress`, `ended`, `failed`.
-    pub status: String,
-    /// Who answered: `person`, `voicemail`, `screener`, `unknown`.
-    pub answered_by: String,
+    /// Transport: how far it got.
+    pub status: CallStatus,
+    /// Who answered.
+    pub answered_by: AnswerClass,
     /// What came of it; none while it runs.
-    pub outcome: Option<String>,
+    pub outcome: Option<InterviewOutcome>,
     /// Who carries it.
-    pub provider: Option<String>,
+    pub provider: Option<Provider>,
     /// The number called, in E.164.
     pub phone_number: Option<String>,
     /// The candidate's name.
@@ -73,8 +73,8 @@ pub struct InterviewSummary {
     pub recording_url: Option<String>,
     /// The engine's summary.
     pub summary: Option<String>,
-    /// The reason the engine gave for a failure.
-    pub failure_reason: Option<String>,
+    /// Why it failed.
+    pub failure_reason: Option<FailureReason>,
     /// The application it is for.
     pub application_id: Option<Uuid>,
     /// The HR user it belongs to.
@@ -96,8 +96,21 @@ pub struct InterviewPage {
     pub total: i64,
     /// The number of the last fact the page can know of.
     pub seq: i64,
-    /// Whether a call that is not over waits for news.
-    pub open: bool,
+}
+
+/// What is known here of a call that the engine lists.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KnownCall {
+    /// The engine's name for it.
+    pub call_id: String,
+    /// How far it got.
+    pub status: CallStatus,
+    /// Whether it ended, and what was said is still to come.
+    pub awaits_transcript: bool,
+    /// Whether it was deleted; then nothing about it is news.
+    pub is_deleted: bool,
+    /// When it last changed.
+    pub updated_at: DateTime<Utc>,
 }
 
 /// One turn of a conversation.
@@ -165,11 +178,10 @@ pub trait InterviewQueries: Send + Sync {
     fn detail(&self, scope: Scope, id: EntityId) -> Answer<'_, Option<InterviewDetail>>;
     /// Returns figures.
     fn stats(&self, scope: Scope, filter: InterviewFilter) -> Answer<'_, InterviewStats>;
-    /// Returns, of `calls`, those the sync need not ask about: over here, with nothing missing, or
-    /// deleted.
-    fn settled(&self, tenant: TenantId, calls: Vec<String>) -> Answer<'_, Vec<String>>;
-    /// Whether any call is not over, or over without its transcript for less than a day.
-    fn stale(&self, tenant: TenantId, now: DateTime<Utc>) -> Answer<'_, bool>;
+    /// Returns what is known of those of `calls` that are known at all.
+    fn known(&self, tenant: TenantId, calls: Vec<String>) -> Answer<'_, Vec<KnownCall>>;
+    /// Whether any call is not over and has not changed since `before`.
+    fn stale(&self, tenant: TenantId, before: DateTime<Utc>) -> Answer<'_, bool>;
 }
 
 /// Reads what was said.

@@ -72,8 +72,6 @@ pub struct InboxRow {
     pub event: String,
     /// How many entities the chain passed.
     pub hops: u16,
-    /// How often it was claimed, this time included.
-    pub attempts: u32,
     /// When it came in.
     pub received_at: DateTime<Utc>,
 }
@@ -93,6 +91,8 @@ pub struct NewInboxRow {
     pub schema: u16,
     /// The event, as JSON.
     pub event: String,
+    /// What of it could not be used; it stands beside the verdict later, as the body does.
+    pub remarks: Option<String>,
     /// The body as it came, when it was pushed.
     pub raw: Option<Vec<u8>>,
     /// How many entities the chain passed.
@@ -116,8 +116,8 @@ pub enum Parking {
 pub trait Checkpoints: Send + Sync {
     /// Loads many entities of one kind with one statement each for checkpoints and inbox rows.
     ///
-    /// Claims the open inbox rows it answers with.
-    fn load(&self, kind: Kind, ids: Vec<EntityId>) -> Answer<'_, Vec<Loaded>>;
+    /// Claims the open inbox rows it answers with, at `now`.
+    fn load(&self, kind: Kind, ids: Vec<EntityId>, now: DateTime<Utc>) -> Answer<'_, Vec<Loaded>>;
     /// Returns the entities of `kind` that are not final, for a start; `after` pages through them.
     fn open(&self, kind: Kind, after: Option<EntityId>, limit: u32) -> Answer<'_, Vec<EntityId>>;
 }
@@ -126,15 +126,22 @@ pub trait Checkpoints: Send + Sync {
 pub trait Inbox: Send + Sync {
     /// Commits a delivery to the inbox under its key.
     fn park(&self, row: NewInboxRow) -> Answer<'_, Parking>;
-    /// Claims the open rows of live entities.
-    fn claim(&self, kind: Kind, ids: Vec<EntityId>) -> Answer<'_, Vec<InboxRow>>;
+    /// Claims the open rows of live entities; they are hidden from the sweep for 30 s.
+    fn claim(
+        &self,
+        kind: Kind,
+        ids: Vec<EntityId>,
+        now: DateTime<Utc>,
+    ) -> Answer<'_, Vec<InboxRow>>;
     /// Returns receivers with open rows that nobody claimed lately; pushes those rows 30 s ahead.
     fn backlog(&self, now: DateTime<Utc>, limit: u32) -> Answer<'_, Vec<EntityKey>>;
     /// Sets a row aside for good, with the reason; it stays visible.
     fn set_aside(&self, row: Uuid, reason: String) -> Answer<'_, ()>;
-    /// Returns rows whose intent resolved, unlinked from it, to be routed again.
-    fn released(&self, limit: u32) -> Answer<'_, Vec<InboxRow>>;
-    /// Gives a row its receiver.
+    /// Counts, by kind, the rows that were set aside.
+    fn aside(&self) -> Answer<'_, Vec<(Kind, i64)>>;
+    /// Takes rows whose intent resolved, for 30 s: until [`Inbox::readdress`] they stay linked to it.
+    fn released(&self, now: DateTime<Utc>, limit: u32) -> Answer<'_, Vec<InboxRow>>;
+    /// Gives a linked row its receiver, and unlinks it; one that was given its own before keeps that.
     fn readdress(&self, row: Uuid, to: EntityKey) -> Answer<'_, ()>;
 }
 

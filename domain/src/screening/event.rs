@@ -7,7 +7,7 @@ use crate::ids::{EntityId, IntentId};
 use crate::interview::{FailureReason, Grade};
 use crate::machine::{Attempt, Nudge};
 use crate::ports::Analysis;
-use crate::value::{CallId, CostUsd, Phone, Seconds};
+use crate::value::{CallId, CostUsd, Seconds};
 
 /// How one of an application's interviews ended, as far as it is known.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -31,9 +31,6 @@ pub struct InterviewEnd {
     /// What it cost so far.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cost: Option<CostUsd>,
-    /// The number called.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub phone: Option<Phone>,
 }
 
 impl InterviewEnd {
@@ -47,7 +44,6 @@ impl InterviewEnd {
             transcript_chars: 0,
             failure_reason: None,
             cost: None,
-            phone: None,
         }
     }
 }

@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use chrono::{DateTime, NaiveDate, Utc};
-use domain::interview::CallStatus;
+use domain::interview::{CallStatus, FailureReason, InterviewOutcome};
 use domain::ports::{
     EngineError, InterviewDetail, InterviewFilter, InterviewStats, InterviewSummary, PageRequest,
     StatusCount,
@@ -59,7 +59,7 @@ pub(super) async fn list(
     let filter = filter.parse()?;
     let request = PageRequest { page: page.number(), limit: page.limit() };
     let found = services.interview_queries.page(scope(&principal), filter, request).await?;
-    services.interviews.sync_in_background(principal.tenant, found.open);
+    services.interviews.sync_in_background(principal.tenant);
     let meta = Meta { as_of: services.clock.now(), seq: found.seq };
     let total = u64::try_from(found.total).unwrap_or_default();
     let rows = found.rows.into_iter().map(InterviewView::from).collect();
@@ -148,17 +148,17 @@ impl From<SyncReport> for SyncView {
 pub struct InterviewView {
     id: Uuid,
     call_id: Option<String>,
-    status: String,
-    answered_by: String,
-    outcome: Option<String>,
-    provider: Option<String>,
+    status: &'static str,
+    answered_by: &'static str,
+    outcome: Option<&'static str>,
+    provider: Option<&'static str>,
     phone_number: Option<String>,
     candidate_name: Option<String>,
     duration: Option<f64>,
     cost: Option<f64>,
     recording_url: Option<String>,
     summary: Option<String>,
-    failure_reason: Option<String>,
+    failure_reason: Option<&'static str>,
     application_id: Option<Uuid>,
     belongs_to: Option<Uuid>,
     version: i64,
@@ -171,17 +171,17 @@ impl From<InterviewSummary> for InterviewView {
         Self {
             id: row.id.0,
             call_id: row.call_id,
-            status: row.status,
-            answered_by: row.answered_by,
-            outcome: row.outcome,
-            provider: row.provider,
+            status: row.status.as_str(),
+            answered_by: row.answered_by.as_str(),
+            outcome: row.outcome.map(InterviewOutcome::as_str),
+            provider: row.provider.map(Provider::as_str),
             phone_number: row.phone_number,
             candidate_name: row.candidate_name,
             duration: row.duration,
             cost: row.cost,
             recording_url: row.recording_url,
             summary: row.summary,
-            failure_reason: row.failure_reason,
+            failure_reason: row.failure_reason.map(FailureReason::as_str),
             application_id: row.application_id,
             belongs_to: row.belongs_to,
             version: row.version,

@@ -16,6 +16,10 @@ pub(super) struct Batch<'a> {
     pub deliveries: Deliveries<'a>,
     pub applied: Applied,
     pub wakes: Wakes,
+    /// Who is woken no more.
+    pub gone: Entries,
+    /// Of whom only a tombstone is left.
+    pub erased: Entries,
     pub owed: Option<Value>,
     /// Per step, in the order given: how many facts of the batch stand before its own.
     pub offsets: Vec<i64>,
@@ -81,7 +85,14 @@ pub(super) struct Wakes {
     pub tenants: Vec<Uuid>,
     pub due: Vec<DateTime<Utc>>,
     pub versions: Vec<i64>,
-    pub gone: Vec<Uuid>,
+}
+
+/// Some entities.
+#[derive(Default)]
+pub(super) struct Entries {
+    pub kinds: Vec<&'static str>,
+    pub ids: Vec<Uuid>,
+    pub tenants: Vec<Uuid>,
 }
 
 impl<'a> Batch<'a> {
@@ -140,6 +151,9 @@ impl<'a> Batch<'a> {
         }
         self.add_facts(step);
         self.add_wake(step);
+        if step.erase {
+            self.erased.push(step);
+        }
         owe(step, owed);
     }
 
@@ -185,7 +199,7 @@ impl<'a> Batch<'a> {
     fn add_wake(&mut self, step: &Step) {
         match step.wake {
             Wake::Keep => {}
-            Wake::Never => self.wakes.gone.push(step.key.id.0),
+            Wake::Never => self.gone.push(step),
             Wake::At(due) => {
                 self.wakes.ids.push(step.key.id.0);
                 self.wakes.kinds.push(step.key.kind.as_str());
@@ -194,6 +208,14 @@ impl<'a> Batch<'a> {
                 self.wakes.versions.push(step.expected + 1);
             }
         }
+    }
+}
+
+impl Entries {
+    fn push(&mut self, step: &Step) {
+        self.kinds.push(step.key.kind.as_str());
+        self.ids.push(step.key.id.0);
+        self.tenants.push(step.tenant.0);
     }
 }
 

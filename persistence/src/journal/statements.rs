@@ -22,11 +22,12 @@ pub(super) async fn commit(
     batch: &Batch<'_>,
     at: DateTime<Utc>,
 ) -> Result<i64, sqlx::Error> {
-    let Batch { keys, kinds, entities, facts, deliveries, applied, wakes, .. } = batch;
+    let Batch { keys, kinds, entities, facts, deliveries, applied, wakes, gone, erased, .. } =
+        batch;
     sqlx::query_scalar!(
         r#"select journal_commit($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15,
             $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32,
-            $33, $34, $35, $36, $37, $38, $39) as "base!""#,
+            $33, $34, $35, $36, $37, $38, $39, $40, $41, $42, $43, $44) as "base!""#,
         writer,
         number,
         &keys.ids,
@@ -64,7 +65,12 @@ pub(super) async fn commit(
         &wakes.tenants,
         &wakes.due,
         &wakes.versions,
-        &wakes.gone,
+        &gone.kinds as _,
+        &gone.ids,
+        &gone.tenants,
+        &erased.kinds as _,
+        &erased.ids,
+        &erased.tenants,
         batch.owed.as_ref(),
     )
     .fetch_one(connection)
@@ -78,13 +84,14 @@ pub(super) async fn attempt(
     batch: &Batch<'_>,
     at: DateTime<Utc>,
 ) -> Result<Tried, sqlx::Error> {
-    let Batch { keys, kinds, entities, facts, deliveries, applied, wakes, .. } = batch;
+    let Batch { keys, kinds, entities, facts, deliveries, applied, wakes, gone, erased, .. } =
+        batch;
     sqlx::query_as!(
         Tried,
         r#"select outcome as "outcome!", base, keys, detail
            from journal_try($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16,
             $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33,
-            $34, $35, $36, $37, $38)"#,
+            $34, $35, $36, $37, $38, $39, $40, $41, $42, $43)"#,
         &keys.ids,
         &keys.tenants,
         &kinds.names,
@@ -120,7 +127,12 @@ pub(super) async fn attempt(
         &wakes.tenants,
         &wakes.due,
         &wakes.versions,
-        &wakes.gone,
+        &gone.kinds as _,
+        &gone.ids,
+        &gone.tenants,
+        &erased.kinds as _,
+        &erased.ids,
+        &erased.tenants,
         batch.owed.as_ref(),
         writer,
     )

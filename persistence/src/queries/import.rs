@@ -170,8 +170,9 @@ pub(super) async fn tell(
     at: DateTime<Utc>,
 ) -> Stored<()> {
     sqlx::query!(
-        "insert into inbox (id, tenant_id, kind, entity_id, schema, event, hops, received_at)
-         select n.key, $1, n.kind, n.entity_id, n.schema, n.event, 0, $2
+        "insert into inbox (id, tenant_id, kind, entity_id, schema, event, hops, received_at,
+             available_at)
+         select n.key, $1, n.kind, n.entity_id, n.schema, n.event, 0, $2, $2
          from unnest($3::uuid[], $4::text[], $5::uuid[], $6::smallint[], $7::text[])
              as n (key, kind, entity_id, schema, event)",
         tenant.0,

@@ -1,15 +1,16 @@
 //! Lists of interviews, and one with everything that is known of it.
 
 use chrono::{DateTime, Utc};
+use domain::interview::{AnswerClass, CallStatus, FailureReason, InterviewOutcome};
 use domain::ports::{
     InterviewDetail, InterviewFilter, InterviewPage, InterviewQueries, InterviewStats,
-    InterviewSummary, PageRequest, Scope, TurnView,
+    InterviewSummary, KnownCall, PageRequest, Scope, TurnView,
 };
-use domain::{EntityId, TenantId};
+use domain::{EntityId, Provider, TenantId};
 use sqlx::{PgConnection, QueryBuilder};
 use uuid::Uuid;
 
-use super::{Answer, Queries, Stored, filter, owner_of, seq, stats, sync, tenant_of};
+use super::{Answer, Queries, Stored, filter, owner_of, seq, stats, sync, unknown};
 
 impl InterviewQueries for Queries {
     fn page(
@@ -33,17 +34,17 @@ impl InterviewQueries for Queries {
         )
     }
 
-    fn settled(&self, tenant: TenantId, calls: Vec<String>) -> Answer<'_, Vec<String>> {
+    fn known(&self, tenant: TenantId, calls: Vec<String>) -> Answer<'_, Vec<KnownCall>> {
         Box::pin(async move {
             let mut tx = self.read(Scope::Tenant(tenant)).await?;
-            Ok(sync::settled(&mut tx, tenant, &calls).await?)
+            Ok(sync::known(&mut tx, tenant, &calls).await?)
         })
     }
 
-    fn stale(&self, tenant: TenantId, now: DateTime<Utc>) -> Answer<'_, bool> {
+    fn stale(&self, tenant: TenantId, before: DateTime<Utc>) -> Answer<'_, bool> {
         Box::pin(async move {
             let mut tx = self.read(Scope::Tenant(tenant)).await?;
-            Ok(sync::stale(&mut tx, tenant, now).await?)
+            Ok(sync::stale(&mut tx, tenant, before).await?)
         })
     }
 }
@@ -56,12 +57,7 @@ async fn page(
 ) -> Stored<InterviewPage> {
     let total = count(tx, scope, filter).await?;
     let ids = ids(tx, scope, filter, request).await?;
-    Ok(InterviewPage {
-        rows: summaries(tx, &ids).await?,
-        total,
-        seq: seq(tx).await?,
-        open: sync::open(tx, tenant_of(scope)).await?,
-    })
+    Ok(InterviewPage { rows: summaries(tx, &ids).await?, total, seq: seq(tx).await? })
 }
 
 async fn count(tx: &mut PgConnection, scope: Scope, filter: &InterviewFilter) -> Stored<i64> {
@@ -108,28 +104,34 @@ struct SummaryRow {
     updated_at: DateTime<Utc>,
 }
 
-impl From<SummaryRow> for InterviewSummary {
-    fn from(row: SummaryRow) -> Self {
-        Self {
-            id: EntityId(row.id),
-            call_id: row.call_id,
-            status: row.status,
-            answered_by: row.answered_by,
-            outcome: row.outcome,
-            provider: row.provider,
-            phone_number: row.phone_number,
-            candidate_name: row.candidate_name,
-            duration: row.duration,
-            cost: row.cost,
-            recording_url: row.recording_url,
-            summary: row.summary,
-            failure_reason: row.failure_reason,
-            application_id: row.application_id,
-            belongs_to: row.belongs_to,
-            version: row.version,
-            created_at: row.created_at,
-            updated_at: row.updated_at,
-        }
+impl SummaryRow {
+    /// Reads the row; a value of a set that we do not know is an error, never another value.
+    fn read(self) -> Stored<InterviewSummary> {
+        let provider = self.provider.as_deref().map(Provider::parse);
+        let reason = self.failure_reason.as_deref().map(FailureReason::parse);
+        let failure_reason = reason.transpose().map_err(unknown)?;
+        let outcome = self.outcome.as_deref();
+        let outcome = outcome.map(|name| InterviewOutcome::parse(name, failure_reason));
+        Ok(InterviewSummary {
+            id: EntityId(self.id),
+            call_id: self.call_id,
+            status: CallStatus::parse(&self.status).map_err(unknown)?,
+            answered_by: AnswerClass::parse(&self.answered_by).map_err(unknown)?,
+            outcome: outcome.transpose().map_err(unknown)?,
+            provider: provider.transpose().map_err(unknown)?,
+            phone_number: self.phone_number,
+            candidate_name: self.candidate_name,
+            duration: self.duration,
+            cost: self.cost,
+            recording_url: self.recording_url,
+            summary: self.summary,
+            failure_reason,
+            application_id: self.application_id,
+            belongs_to: self.belongs_to,
+            version: self.version,
+            created_at: self.created_at,
+            updated_at: self.updated_at,
+        })
     }
 }
 
@@ -145,7 +147,7 @@ async fn summaries(tx: &mut PgConnection, ids: &[Uuid]) -> Stored<Vec<InterviewS
          order by created_at desc, id desc",
         ids,
     );
-    Ok(rows.fetch_all(tx).await?.into_iter().map(InterviewSummary::from).collect())
+    rows.fetch_all(tx).await?.into_iter().map(SummaryRow::read).collect()
 }
 
 async fn detail(

@@ -13,8 +13,8 @@ mod stats;
 mod sync;
 mod transcripts;
 
-use domain::TenantId;
 use domain::ports::{BoxFuture, Scope, StoreError};
+use domain::{InvalidValue, TenantId};
 use sqlx::{PgConnection, Postgres, Transaction};
 use uuid::Uuid;
 
@@ -54,6 +54,11 @@ const fn owner_of(scope: Scope) -> Option<Uuid> {
         Scope::Tenant(_) => None,
         Scope::Owner(_, owner) => Some(owner),
     }
+}
+
+/// A stored value is none of its set.
+fn unknown(value: InvalidValue) -> PersistenceError {
+    sqlx::Error::Decode(value.into()).into()
 }
 
 /// Returns the number of the last fact that the snapshot can know of.

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use chrono::{DateTime, Utc};
 use domain::ports::{Checkpoint, Checkpoints, Loaded};
 use domain::{EntityId, Kind, TenantId};
 use sqlx::PgConnection;
@@ -10,8 +11,8 @@ use uuid::Uuid;
 use super::{Answer, PgStore, Stored, inbox, text};
 
 impl Checkpoints for PgStore {
-    fn load(&self, kind: Kind, ids: Vec<EntityId>) -> Answer<'_, Vec<Loaded>> {
-        Box::pin(async move { Ok(load(&mut *self.connection().await?, kind, &ids).await?) })
+    fn load(&self, kind: Kind, ids: Vec<EntityId>, now: DateTime<Utc>) -> Answer<'_, Vec<Loaded>> {
+        Box::pin(async move { Ok(load(&mut *self.connection().await?, kind, &ids, now).await?) })
     }
 
     fn open(&self, kind: Kind, after: Option<EntityId>, limit: u32) -> Answer<'_, Vec<EntityId>> {
@@ -23,15 +24,20 @@ impl Checkpoints for PgStore {
 ///
 /// Checkpoints are read first: a row decided elsewhere in between is then simply not there any more,
 /// and a checkpoint that moved in between fails its fence.
-async fn load(connection: &mut PgConnection, kind: Kind, ids: &[EntityId]) -> Stored<Vec<Loaded>> {
+async fn load(
+    connection: &mut PgConnection,
+    kind: Kind,
+    ids: &[EntityId],
+    now: DateTime<Utc>,
+) -> Stored<Vec<Loaded>> {
     let asked: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
     let mut checkpoints = match kind {
         Kind::Interview => interviews(connection, &asked).await?,
         Kind::Screening => screenings(connection, &asked).await?,
     };
-    let mut quarantine = quarantined(connection, &asked).await?;
+    let mut quarantine = quarantined(connection, kind, &asked).await?;
     let mut rows: HashMap<Uuid, Vec<_>> = HashMap::new();
-    for row in inbox::claim(connection, kind, &asked).await? {
+    for row in inbox::claim(connection, kind, &asked, now).await? {
         rows.entry(row.to.id.0).or_default().push(row);
     }
     let loaded = ids.iter().map(|id| Loaded {
@@ -86,9 +92,16 @@ async fn screenings(
     Ok(by_id(rows.fetch_all(connection).await?))
 }
 
-async fn quarantined(connection: &mut PgConnection, ids: &[Uuid]) -> Stored<HashMap<Uuid, String>> {
-    let rows =
-        sqlx::query!("select entity_id, reason from quarantine where entity_id = any ($1)", ids);
+async fn quarantined(
+    connection: &mut PgConnection,
+    kind: Kind,
+    ids: &[Uuid],
+) -> Stored<HashMap<Uuid, String>> {
+    let rows = sqlx::query!(
+        "select entity_id, reason from quarantine where kind = $1 and entity_id = any ($2)",
+        kind.as_str(),
+        ids,
+    );
     let rows = rows.fetch_all(connection).await?;
     Ok(rows.into_iter().map(|row| (row.entity_id, row.reason)).collect())
 }

@@ -27,10 +27,15 @@ impl Inbox for PgStore {
         })
     }
 
-    fn claim(&self, kind: Kind, ids: Vec<EntityId>) -> Answer<'_, Vec<InboxRow>> {
+    fn claim(
+        &self,
+        kind: Kind,
+        ids: Vec<EntityId>,
+        now: DateTime<Utc>,
+    ) -> Answer<'_, Vec<InboxRow>> {
         Box::pin(async move {
             let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
-            Ok(claim(&mut *self.connection().await?, kind, &ids).await?)
+            Ok(claim(&mut *self.connection().await?, kind, &ids, now).await?)
         })
     }
 
@@ -42,8 +47,12 @@ impl Inbox for PgStore {
         Box::pin(async move { Ok(set_aside(&mut *self.connection().await?, row, &reason).await?) })
     }
 
-    fn released(&self, limit: u32) -> Answer<'_, Vec<InboxRow>> {
-        Box::pin(async move { Ok(released(&mut *self.connection().await?, limit).await?) })
+    fn aside(&self) -> Answer<'_, Vec<(Kind, i64)>> {
+        Box::pin(async move { Ok(aside(&mut *self.connection().await?).await?) })
+    }
+
+    fn released(&self, now: DateTime<Utc>, limit: u32) -> Answer<'_, Vec<InboxRow>> {
+        Box::pin(async move { Ok(released(&mut *self.connection().await?, now, limit).await?) })
     }
 
     fn readdress(&self, row: Uuid, to: EntityKey) -> Answer<'_, ()> {
@@ -67,9 +76,9 @@ async fn take_key(tx: &mut PgConnection, key: DedupeKey, tenant: TenantId) -> St
 
 async fn insert(tx: &mut PgConnection, row: &NewInboxRow) -> Stored<()> {
     sqlx::query!(
-        "insert into inbox (id, tenant_id, kind, entity_id, waits_for, schema, event, raw, hops,
-             attempts, received_at)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+        "insert into inbox (id, tenant_id, kind, entity_id, waits_for, schema, event, remarks, raw,
+             hops, attempts, received_at, available_at)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $12)",
         row.key.0,
         row.tenant.0,
         row.to.kind.as_str(),
@@ -77,6 +86,7 @@ async fn insert(tx: &mut PgConnection, row: &NewInboxRow) -> Stored<()> {
         row.waits_for.map(|intent| intent.0),
         text::small(row.schema),
         row.event,
+        row.remarks.as_deref(),
         row.raw.as_deref(),
         text::small(row.hops),
         i32::try_from(row.attempts).unwrap_or(i32::MAX),
@@ -96,7 +106,6 @@ struct StoredRow {
     schema: i16,
     event: String,
     hops: i16,
-    attempts: i32,
     received_at: DateTime<Utc>,
 }
 
@@ -110,7 +119,6 @@ impl StoredRow {
             schema: text::schema(self.schema),
             event: self.event,
             hops: text::schema(self.hops),
-            attempts: text::count(self.attempts),
             received_at: self.received_at,
         })
     }
@@ -123,6 +131,7 @@ pub(super) async fn claim(
     connection: &mut PgConnection,
     kind: Kind,
     ids: &[Uuid],
+    now: DateTime<Utc>,
 ) -> Stored<Vec<InboxRow>> {
     let rows = sqlx::query_file_as!(
         StoredRow,
@@ -130,6 +139,7 @@ pub(super) async fn claim(
         ids,
         kind.as_str(),
         CLAIM_ROWS_MAX,
+        now,
         HOLD_SECONDS,
     );
     Ok(rows.fetch_all(connection).await?.into_iter().filter_map(StoredRow::read).collect())
@@ -146,8 +156,9 @@ async fn backlog(
                select i.id from inbox i
                where i.set_aside is null and i.waits_for is null and i.available_at <= $1
                    and i.kind = any ($2)
-                   and not exists (select from quarantine q where q.entity_id = i.entity_id)
-               order by i.available_at
+                   and not exists (select from quarantine q
+                       where q.kind = i.kind and q.entity_id = i.entity_id)
+               order by i.available_at, i.position
                limit $3
                for update of i skip locked
            ), pushed as (
@@ -174,11 +185,24 @@ async fn set_aside(connection: &mut PgConnection, row: Uuid, reason: &str) -> St
     Ok(())
 }
 
-/// Unlinks rows from intents that are no longer open, are gone, or were waited for long enough.
-async fn released(connection: &mut PgConnection, limit: u32) -> Stored<Vec<InboxRow>> {
+async fn aside(connection: &mut PgConnection) -> Stored<Vec<(Kind, i64)>> {
+    let rows = sqlx::query!(
+        r#"select kind, count(*) as "count!" from inbox where set_aside is not null group by kind"#
+    );
+    let rows = rows.fetch_all(connection).await?.into_iter();
+    Ok(rows.filter_map(|row| Some((row.kind.parse().ok()?, row.count))).collect())
+}
+
+/// Takes rows behind intents that are no longer open, are gone, or were waited for long enough.
+async fn released(
+    connection: &mut PgConnection,
+    now: DateTime<Utc>,
+    limit: u32,
+) -> Stored<Vec<InboxRow>> {
     let rows = sqlx::query_file_as!(
         StoredRow,
         "queries/inbox_released.sql",
+        now,
         WAIT_HOURS_MAX,
         &text::known_kinds(),
         i64::from(limit),
@@ -187,9 +211,11 @@ async fn released(connection: &mut PgConnection, limit: u32) -> Stored<Vec<Inbox
     Ok(rows.fetch_all(connection).await?.into_iter().filter_map(StoredRow::read).collect())
 }
 
+/// Unlinks a row and addresses it with one statement: whoever crashes before it finds the row linked.
 async fn readdress(connection: &mut PgConnection, row: Uuid, to: EntityKey) -> Stored<()> {
     sqlx::query!(
-        "update inbox set kind = $2, entity_id = $3, waits_for = null where id = $1",
+        "update inbox set kind = $2, entity_id = $3, waits_for = null
+         where id = $1 and waits_for is not null",
         row,
         to.kind.as_str(),
         to.id.0,

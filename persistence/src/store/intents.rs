@@ -63,7 +63,8 @@ async fn take_planned(
                select n.id, n.due_at from intents n
                where n.status = 'planned' and n.due_at <= $1 and n.kind = any ($2)
                    and n.reach = $3
-                   and not exists (select from quarantine q where q.entity_id = n.entity_id)
+                   and not exists (select from quarantine q
+                       where q.kind = n.kind and q.entity_id = n.entity_id)
                order by n.due_at
                limit $4
                for update of n skip locked

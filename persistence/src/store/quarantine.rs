@@ -21,7 +21,7 @@ impl Quarantine for PgStore {
         Box::pin(async move {
             let mut tx = self.begin().await?;
             put(&mut tx, key, tenant, &reason, poison, at).await?;
-            take_wake_away(&mut tx, key).await?;
+            take_wake_away(&mut tx, key, tenant).await?;
             Ok(tx.commit().await.map_err(PersistenceError::from)?)
         })
     }
@@ -47,8 +47,9 @@ async fn put(
     sqlx::query!(
         "insert into quarantine (entity_id, kind, tenant_id, reason, poison, since)
          values ($1, $2, $3, $4, $5, $6)
-         on conflict (entity_id) do update
-         set reason = excluded.reason, poison = coalesce(excluded.poison, quarantine.poison)",
+         on conflict on constraint quarantine_pkey do update
+         set reason = excluded.reason, poison = coalesce(excluded.poison, quarantine.poison)
+         where quarantine.tenant_id = excluded.tenant_id",
         key.id.0,
         key.kind.as_str(),
         tenant.0,
@@ -61,8 +62,15 @@ async fn put(
     Ok(())
 }
 
-async fn take_wake_away(tx: &mut PgConnection, key: EntityKey) -> Stored<()> {
-    sqlx::query!("delete from wakes where entity_id = $1", key.id.0).execute(tx).await?;
+async fn take_wake_away(tx: &mut PgConnection, key: EntityKey, tenant: TenantId) -> Stored<()> {
+    sqlx::query!(
+        "delete from wakes where kind = $1 and entity_id = $2 and tenant_id = $3",
+        key.kind.as_str(),
+        key.id.0,
+        tenant.0,
+    )
+    .execute(tx)
+    .await?;
     Ok(())
 }
 
@@ -78,11 +86,12 @@ async fn release(connection: &mut PgConnection, key: EntityKey, at: DateTime<Utc
                update inbox i
                set attempts = 0, available_at = $3
                from released r
-               where i.entity_id = r.entity_id
+               where i.kind = r.kind and i.entity_id = r.entity_id
+                   and i.tenant_id = r.tenant_id
            ), woken as (
                insert into wakes (entity_id, kind, tenant_id, due_at, version)
                select r.entity_id, r.kind, r.tenant_id, $3, 0 from released r
-               on conflict (entity_id) do nothing
+               on conflict on constraint wakes_pkey do nothing
            )
            select count(*) as "released!" from released"#,
         key.id.0,
@@ -96,7 +105,8 @@ async fn list(connection: &mut PgConnection, limit: u32) -> Stored<Vec<Quarantin
     let rows = sqlx::query!(
         r#"select q.entity_id, q.kind, q.reason, q.poison, q.since,
                (select count(*) from inbox i
-                where i.entity_id = q.entity_id and i.set_aside is null) as "waiting!"
+                where i.kind = q.kind and i.entity_id = q.entity_id
+                    and i.set_aside is null) as "waiting!"
            from quarantine q
            where q.kind = any ($1)
            order by q.since, q.entity_id

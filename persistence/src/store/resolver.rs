@@ -1,14 +1,11 @@
 //! Whose call a report is about.
 
 use domain::ports::{Resolution, Resolver, Whose};
-use domain::{EntityId, IntentId};
+use domain::{EntityId, IntentId, MR_HIRE};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::{Answer, PgStore, Stored};
-
-/// The platform whose names for calls reports carry.
-const SOURCE: &str = "mr-hire";
 
 impl Resolver for PgStore {
     fn resolve(&self, asked: Vec<Whose>) -> Answer<'_, Vec<Resolution>> {
@@ -32,14 +29,14 @@ async fn resolve(connection: &mut PgConnection, asked: &[Whose]) -> Stored<Vec<R
         &calls as &[&str],
         &intents as &[Option<Uuid>],
         &phones as &[Option<&str>],
-        SOURCE,
+        MR_HIRE,
     );
     let rows = rows.fetch_all(connection).await?;
     let answers = asked.iter().zip(rows).map(|(whose, row)| match (row.known, row.ringing) {
         (Some(id), _) => Resolution::Known(EntityId(id)),
         (None, Some(intent)) => Resolution::Waits(IntentId(intent)),
         (None, None) => {
-            Resolution::New(EntityId::derived(whose.tenant, SOURCE, whose.call_id.as_str()))
+            Resolution::New(EntityId::derived(whose.tenant, MR_HIRE, whose.call_id.as_str()))
         }
     });
     Ok(answers.collect())

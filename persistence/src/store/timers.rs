@@ -21,7 +21,7 @@ async fn take_due(
 ) -> Stored<Vec<DueWake>> {
     let rows = sqlx::query!(
         r#"with due as (
-               select w.entity_id, w.due_at from wakes w
+               select w.kind, w.entity_id, w.due_at from wakes w
                where w.due_at <= $1 and w.kind = any ($2)
                order by w.due_at
                limit $3
@@ -30,7 +30,7 @@ async fn take_due(
                update wakes w
                set due_at = $1 + make_interval(secs => $4)
                from due d
-               where w.entity_id = d.entity_id
+               where w.kind = d.kind and w.entity_id = d.entity_id
                returning w.entity_id, w.kind, w.tenant_id, d.due_at
            )
            select t.entity_id as "entity_id!", t.kind as "kind!", t.tenant_id as "tenant_id!",

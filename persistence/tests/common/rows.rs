@@ -115,6 +115,7 @@ pub fn delivery(n: u128, to: EntityKey, at: DateTime<Utc>) -> NewInboxRow {
         waits_for: None,
         schema: 1,
         event: format!("{{\"n\": {n}}}"),
+        remarks: Some("cost: is no number".to_owned()),
         raw: Some(b"raw".to_vec()),
         hops: 2,
         attempts: 0,

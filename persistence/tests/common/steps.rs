@@ -57,6 +57,7 @@ pub fn moved(entity: EntityKey, expected: i64, status: &str, at: DateTime<Utc>) 
         intents: Vec::new(),
         signals: Vec::new(),
         aliases: Vec::new(),
+        erase: false,
     }
 }
 

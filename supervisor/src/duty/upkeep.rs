@@ -23,6 +23,24 @@ pub(super) async fn passivate(duty: Duty, idle: Duration) {
             }
             show(branch.stats());
         }
+        show_set_aside(&duty).await;
+    }
+}
+
+/// Shows how many rows can never be applied; each is something for a person to look at.
+async fn show_set_aside(duty: &Duty) {
+    match duty.store.aside().await {
+        Ok(counts) => {
+            for branch in duty.hub.branches() {
+                let of_kind = counts.iter().find(|(kind, _)| *kind == branch.kind());
+                let count = of_kind.map_or(0, |(_, count)| *count);
+                metrics::gauge!("ringmaster_inbox_set_aside", "kind" => branch.kind().as_str())
+                    .set(count as f64);
+            }
+        }
+        Err(failure) => {
+            warn!(error = &failure as &dyn std::error::Error, "rows set aside cannot be counted")
+        }
     }
 }
 

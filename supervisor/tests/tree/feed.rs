@@ -42,6 +42,7 @@ fn commit_elsewhere(world: &World, id: EntityId, expected: i64, count: usize) {
         intents: Vec::new(),
         signals: Vec::new(),
         aliases: Vec::new(),
+        erase: false,
     };
     let verdict = world.memory.commit_elsewhere(&step);
     assert!(matches!(verdict, Verdict::Committed { .. }), "{verdict:?}");

@@ -276,6 +276,23 @@ async fn effect_whose_time_was_over_before_it_left_is_not_performed() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn effect_of_a_newer_shape_is_left_alone() {
+    let world = World::new();
+    let house = world.start().await;
+    let id = entity(1);
+    owe(&house, id, Searchable, Reach::Rings).await;
+    world.memory.change_intent(intent(id, 1), |row| row.schema = 2);
+
+    house.tree.come_up(async {}).await;
+    pass_s(120).await;
+
+    assert!(attempts(&world).is_empty());
+    assert!(world.outside.lookups().is_empty());
+    assert!(world.toy(id).heard.is_empty());
+    assert_eq!(status(&world, id), Status::Sending);
+}
+
+#[tokio::test(start_paused = true)]
 async fn effect_that_is_wanted_no_longer_is_closed() {
     let world = World::new();
     let house = world.start().await;
@@ -289,6 +306,32 @@ async fn effect_that_is_wanted_no_longer_is_closed() {
     pass_s(2).await;
     assert_eq!(status(&world, id), Status::Cancelled);
     assert!(attempts(&world).is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn effect_that_is_forgone_while_its_offer_waits_does_not_go_out() {
+    let world = World::new();
+    let house = Arc::new(world.start().await);
+    let id = entity(1);
+    owe(&house, id, Blind, Reach::Rings).await;
+    world.memory.hold(true);
+    let push = |n: u128, event: Event| {
+        let house = Arc::clone(&house);
+        tokio::spawn(async move { house.push(id, n, event).await })
+    };
+    let busy = push(2, Event::Count);
+    house.tree.come_up(async {}).await;
+    // The offer comes with the first tick of the dispatcher, the other one after it.
+    pass_s(1).await;
+    let forgone = push(3, Event::Forgo(1));
+    pass_s(1).await;
+    world.memory.hold(false);
+    busy.await.unwrap().unwrap();
+    forgone.await.unwrap().unwrap();
+    pass_s(5).await;
+
+    assert!(attempts(&world).is_empty());
+    assert_eq!(status(&world, id), Status::Cancelled);
 }
 
 #[tokio::test(start_paused = true)]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::ports::{Inbox as _, NewInboxRow, VerdictName};
-use domain::{Cause, Rejected, TenantId};
+use domain::{Cause, EntityId, Kind, Rejected, TenantId};
 use supervisor::Routed;
 
 use crate::toy::Event;
@@ -30,6 +30,23 @@ async fn delivery_that_takes_too_long_is_parked_and_applied_once() {
         assert!(is_applied(&house.push(id, 3, Event::Note(3)).await));
         assert_eq!(world.toy(id).notes, [1, 2, 3]);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn delivery_is_parked_with_what_of_it_could_not_be_used() {
+    let world = World::new();
+    let house = world.start().await;
+    let id = entity(1);
+    house.push(id, 1, Event::Note(1)).await.unwrap();
+    world.memory.hold(true);
+    let cause = Cause::Pushed { key: delivery_key(2), raw: Arc::from(*b"{}") };
+    let mut incoming = incoming(id, cause, Event::Note(2), world.clock.now());
+    incoming.remarks = Some("cost: is no number".to_owned());
+
+    assert_eq!(house.toys.route(incoming).await.unwrap(), Routed::Parked);
+
+    let rows = world.memory.rows(id);
+    assert_eq!(rows[0].remarks.as_deref(), Some("cost: is no number"));
 }
 
 #[tokio::test(start_paused = true)]
@@ -83,19 +100,8 @@ async fn delivery_does_not_overtake_a_row_that_is_still_on_its_way_to_the_actor(
     let house = world.start().await;
     let id = entity(1);
     house.push(id, 1, Event::Note(1)).await.unwrap();
-    let row = NewInboxRow {
-        key: delivery_key(2),
-        tenant: TenantId::DEFAULT,
-        to: key_of(id),
-        waits_for: None,
-        schema: 1,
-        event: serde_json::to_string(&Event::Note(2)).unwrap(),
-        raw: None,
-        hops: 0,
-        attempts: 0,
-        received_at: world.clock.now(),
-    };
-    world.memory.park(row).await.unwrap();
+    let event = serde_json::to_string(&Event::Note(2)).unwrap();
+    world.memory.park(row(&world, id, event)).await.unwrap();
     world.memory.fail(|faults| faults.store_delay = Duration::from_millis(200));
     house.toys.look_into_inbox(id);
 
@@ -190,4 +196,36 @@ async fn command_is_decided_although_rows_wait() {
     let routed = house.toys.route(command).await;
 
     assert!(is_applied(&routed), "{routed:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn row_that_cannot_be_read_is_set_aside_and_the_tree_counts_it() {
+    let world = World::new();
+    let house = world.start().await;
+    let id = entity(1);
+    world.memory.park(row(&world, id, "{no json".to_owned())).await.unwrap();
+    assert!(house.tree.stats().await.unwrap().set_aside.is_empty());
+
+    house.toys.look_into_inbox(id);
+    pass_s(1).await;
+
+    assert_eq!(house.tree.stats().await.unwrap().set_aside, [(Kind::Interview, 1)]);
+    assert!(is_applied(&house.push(id, 1, Event::Note(1)).await));
+}
+
+/// A row of an entity's inbox, under the second key.
+fn row(world: &World, id: EntityId, event: String) -> NewInboxRow {
+    NewInboxRow {
+        key: delivery_key(2),
+        tenant: TenantId::DEFAULT,
+        to: key_of(id),
+        waits_for: None,
+        schema: 1,
+        event,
+        remarks: None,
+        raw: None,
+        hops: 0,
+        attempts: 0,
+        received_at: world.clock.now(),
+    }
 }

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use domain::ports::{State, Step, StoredFact, Verdict, VerdictName, Wake};
-use domain::{Cause, DedupeKey, Rejected};
+use domain::{Cause, DedupeKey, EntityKey, Rejected};
 use uuid::Uuid;
 
 use super::tables::{EntityRow, Row, Tables, WakeRow};
@@ -44,12 +44,24 @@ impl Tables {
         }
         self.intents.extend(intents);
         self.keys.extend(keys);
-        (self.write(step, now), self.append(step))
+        let verdict = self.write(step, now);
+        let facts = self.append(step);
+        if step.erase {
+            self.erase(step.key);
+        }
+        (verdict, facts)
+    }
+
+    fn erase(&mut self, key: EntityKey) {
+        for fact in self.facts.iter_mut().filter(|fact| fact.key == key && fact.name != "deleted") {
+            fact.data = r#"{"type":"erased"}"#.to_owned();
+        }
+        self.quarantine.remove(&key);
     }
 
     /// Writes everything that cannot fail any more, but the facts.
     fn write(&mut self, step: &Step, now: DateTime<Utc>) -> Verdict {
-        self.advance(step);
+        self.advance(step, now);
         for delivery in &step.deliveries {
             match &delivery.cause {
                 Cause::Pushed { key, .. } => self.decided.push((*key, delivery.verdict)),
@@ -62,10 +74,9 @@ impl Tables {
         }
         match step.wake {
             Wake::Keep => {}
-            Wake::Never => drop(self.wakes.remove(&step.key.id)),
+            Wake::Never => drop(self.wakes.remove(&step.key)),
             Wake::At(due) => {
-                let wake = WakeRow { kind: step.key.kind, tenant: step.tenant, due };
-                self.wakes.insert(step.key.id, wake);
+                self.wakes.insert(step.key, WakeRow { tenant: step.tenant, due });
             }
         }
         for signal in &step.signals {
@@ -77,6 +88,7 @@ impl Tables {
                 waits_for: None,
                 schema: signal.schema,
                 event: signal.event.clone(),
+                remarks: None,
                 hops: signal.hops,
                 attempts: 0,
                 received_at: now,
@@ -91,7 +103,7 @@ impl Tables {
         Verdict::Committed { first_seq: self.seq + i64::from(!step.facts.is_empty()) }
     }
 
-    fn advance(&mut self, step: &Step) {
+    fn advance(&mut self, step: &Step, now: DateTime<Utc>) {
         let State::Moved { schema, state, .. } = &step.state else { return };
         let row = self.entities.entry(step.key.id).or_insert_with(|| EntityRow {
             kind: step.key.kind,
@@ -100,9 +112,11 @@ impl Tables {
             schema: *schema,
             state: String::new(),
             facts: 0,
+            updated_at: now,
         });
         row.version += 1;
         row.schema = *schema;
+        row.updated_at = now;
         row.state.clone_from(state);
         row.facts += i64::try_from(step.facts.len()).unwrap();
     }

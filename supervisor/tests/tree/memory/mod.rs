@@ -92,6 +92,16 @@ impl Memory {
         self.tables().entities.get(&id).cloned()
     }
 
+    /// Returns every entity's row.
+    pub fn entities(&self) -> Vec<EntityRow> {
+        self.tables().entities.values().cloned().collect()
+    }
+
+    /// Changes an intent's row as nobody here does.
+    pub fn change_intent(&self, id: IntentId, change: impl FnOnce(&mut IntentRow)) {
+        self.tables().intents.get_mut(&id).map(change);
+    }
+
     /// Returns the entity's machine.
     pub fn state<M: domain::Machine>(&self, id: EntityId) -> M {
         let row = self.entity(id);
@@ -129,13 +139,19 @@ impl Memory {
 
     /// Returns when an entity is woken.
     pub fn wake(&self, id: EntityId) -> Option<chrono::DateTime<chrono::Utc>> {
-        self.tables().wakes.get(&id).map(|wake| wake.due)
+        let key = domain::EntityKey { kind: domain::Kind::Interview, id };
+        self.tables().wakes.get(&key).map(|wake| wake.due)
     }
 
     /// Makes an entity's checkpoint unreadable.
     pub fn spoil(&self, id: EntityId) {
         let key = domain::EntityKey { kind: domain::Kind::Interview, id };
         self.tables().overtake(key, domain::TenantId::DEFAULT);
+    }
+
+    /// Makes what is stored of an entity that has a row unreadable.
+    pub fn garble(&self, id: EntityId) {
+        self.tables().entities.get_mut(&id).unwrap().state = "{".to_owned();
     }
 
     /// Commits as another instance does: nothing of it is published here.

@@ -6,7 +6,7 @@ use domain::ports::{
     Inbox, InboxRow, Intents, Loaded, NewInboxRow, OpenIntent, Parking, Quarantine,
     QuarantinedEntity, Resolution, Resolver, StoreError, StoredFact, Timers, Whose,
 };
-use domain::{EntityId, EntityKey, IntentId, Kind, Reach, TenantId};
+use domain::{EntityId, EntityKey, IntentId, Kind, MR_HIRE, Reach, TenantId};
 use uuid::Uuid;
 
 use super::Memory;
@@ -15,8 +15,7 @@ use super::tables::{HOLD, IntentRow, QuarantineRow, Row, Status, Tables, WakeRow
 type Answer<'a, T> = BoxFuture<'a, Result<T, StoreError>>;
 
 impl Checkpoints for Memory {
-    fn load(&self, kind: Kind, ids: Vec<EntityId>) -> Answer<'_, Vec<Loaded>> {
-        let now = self.0.clock.now();
+    fn load(&self, kind: Kind, ids: Vec<EntityId>, now: DateTime<Utc>) -> Answer<'_, Vec<Loaded>> {
         Box::pin(self.ask(move |tables| {
             let mut rows = tables.claim(kind, &ids, now);
             let load = |id: EntityId| {
@@ -28,7 +27,8 @@ impl Checkpoints for Memory {
                     schema: row.schema,
                     state: row.state.clone(),
                 });
-                let quarantine = tables.quarantine.get(&id).map(|row| row.reason.clone());
+                let quarantine =
+                    tables.quarantine.get(&EntityKey { kind, id }).map(|row| row.reason.clone());
                 let inbox = rows.extract_if(.., |row| row.to.id == id).collect();
                 Loaded { id, checkpoint, inbox, quarantine }
             };
@@ -38,9 +38,9 @@ impl Checkpoints for Memory {
 
     fn open(&self, kind: Kind, after: Option<EntityId>, limit: u32) -> Answer<'_, Vec<EntityId>> {
         Box::pin(self.ask(move |tables| {
-            let of_kind = tables.wakes.iter().filter(|(_, wake)| wake.kind == kind);
+            let of_kind = tables.wakes.keys().filter(|key| key.kind == kind);
             let mut ids: Vec<_> =
-                of_kind.map(|(id, _)| *id).filter(|id| Some(*id) > after).collect();
+                of_kind.map(|key| key.id).filter(|id| Some(*id) > after).collect();
             ids.sort();
             ids.truncate(limit as usize);
             ids
@@ -62,6 +62,7 @@ impl Inbox for Memory {
                 waits_for: row.waits_for,
                 schema: row.schema,
                 event: row.event,
+                remarks: row.remarks,
                 hops: row.hops,
                 attempts: row.attempts,
                 received_at: row.received_at,
@@ -72,8 +73,12 @@ impl Inbox for Memory {
         }))
     }
 
-    fn claim(&self, kind: Kind, ids: Vec<EntityId>) -> Answer<'_, Vec<InboxRow>> {
-        let now = self.0.clock.now();
+    fn claim(
+        &self,
+        kind: Kind,
+        ids: Vec<EntityId>,
+        now: DateTime<Utc>,
+    ) -> Answer<'_, Vec<InboxRow>> {
         Box::pin(self.ask(move |tables| tables.claim(kind, &ids, now)))
     }
 
@@ -82,7 +87,7 @@ impl Inbox for Memory {
             let Tables { inbox, quarantine, .. } = tables;
             let mut receivers = Vec::new();
             let is_due = |row: &&mut Row| {
-                let is_free = !quarantine.contains_key(&row.to.id);
+                let is_free = !quarantine.contains_key(&row.to);
                 row.is_open() && row.available_at <= now && is_free
             };
             for row in inbox.values_mut().filter(is_due).take(limit as usize) {
@@ -103,8 +108,18 @@ impl Inbox for Memory {
         }))
     }
 
-    fn released(&self, limit: u32) -> Answer<'_, Vec<InboxRow>> {
-        let now = self.0.clock.now();
+    fn aside(&self) -> Answer<'_, Vec<(Kind, i64)>> {
+        Box::pin(self.ask(|tables| {
+            let count = |kind: Kind| {
+                let is_aside = |row: &&Row| row.to.kind == kind && row.set_aside.is_some();
+                let rows = tables.inbox.values().filter(is_aside).count();
+                (kind, i64::try_from(rows).unwrap())
+            };
+            Kind::ALL.map(count).into_iter().filter(|(_, rows)| *rows > 0).collect()
+        }))
+    }
+
+    fn released(&self, now: DateTime<Utc>, limit: u32) -> Answer<'_, Vec<InboxRow>> {
         Box::pin(self.ask(move |tables| {
             let Tables { inbox, intents, .. } = tables;
             let is_over = |id: IntentId| {
@@ -112,10 +127,13 @@ impl Inbox for Memory {
                     |row: &IntentRow| row.status == Status::Planned || row.status.is_open();
                 !intents.get(&id).is_some_and(is_live)
             };
-            let free = inbox.values_mut().filter(|row| row.waits_for.is_some_and(is_over));
+            let is_free = |row: &&mut Row| {
+                let is_taken = row.available_at > now || row.set_aside.is_some();
+                row.waits_for.is_some_and(is_over) && !is_taken
+            };
+            let free = inbox.values_mut().filter(is_free);
             let mut rows = Vec::new();
             for row in free.take(limit as usize) {
-                row.waits_for = None;
                 row.available_at = now + HOLD;
                 rows.push(row.read());
             }
@@ -125,7 +143,7 @@ impl Inbox for Memory {
 
     fn readdress(&self, row: Uuid, to: EntityKey) -> Answer<'_, ()> {
         Box::pin(self.ask(move |tables| {
-            if let Some(row) = tables.row_mut(row) {
+            if let Some(row) = tables.row_mut(row).filter(|row| row.waits_for.is_some()) {
                 row.to = to;
                 row.waits_for = None;
             }
@@ -140,9 +158,8 @@ impl Timers for Memory {
             let mut due: Vec<_> =
                 tables.wakes.iter_mut().filter(|(_, wake)| wake.due <= now).collect();
             due.sort_by_key(|(_, wake)| wake.due);
-            for (id, wake) in due.into_iter().take(limit as usize) {
-                let key = EntityKey { kind: wake.kind, id: *id };
-                taken.push(DueWake { key, tenant: wake.tenant, due: wake.due });
+            for (key, wake) in due.into_iter().take(limit as usize) {
+                taken.push(DueWake { key: *key, tenant: wake.tenant, due: wake.due });
                 wake.due = now + HOLD;
             }
             taken
@@ -163,7 +180,7 @@ impl Intents for Memory {
                 .iter_mut()
                 .filter(|(_, row)| row.status == Status::Planned && row.due <= now)
                 .filter(|(_, row)| row.reach == reach)
-                .filter(|(_, row)| !quarantine.contains_key(&row.owner.id))
+                .filter(|(_, row)| !quarantine.contains_key(&row.owner))
                 .collect();
             due.sort_by_key(|(id, row)| (row.due, **id));
             let take = |(id, row): (&IntentId, &mut IntentRow)| {
@@ -308,37 +325,37 @@ impl Quarantine for Memory {
         at: DateTime<Utc>,
     ) -> Answer<'_, ()> {
         Box::pin(self.ask(move |tables| {
-            let row = QuarantineRow { kind: key.kind, tenant, reason, poison, since: at };
-            tables.quarantine.insert(key.id, row);
-            tables.wakes.remove(&key.id);
+            let row = QuarantineRow { tenant, reason, poison, since: at };
+            tables.quarantine.insert(key, row);
+            tables.wakes.remove(&key);
         }))
     }
 
     fn release(&self, key: EntityKey, at: DateTime<Utc>) -> Answer<'_, bool> {
         Box::pin(self.ask(move |tables| {
-            let Some(released) = tables.quarantine.remove(&key.id) else { return false };
-            for row in tables.inbox.values_mut().filter(|row| row.to.id == key.id) {
+            let Some(released) = tables.quarantine.remove(&key) else { return false };
+            for row in tables.inbox.values_mut().filter(|row| row.to == key) {
                 row.attempts = 0;
                 row.available_at = at;
             }
-            let wake = WakeRow { kind: released.kind, tenant: released.tenant, due: at };
-            tables.wakes.entry(key.id).or_insert(wake);
+            let wake = WakeRow { tenant: released.tenant, due: at };
+            tables.wakes.entry(key).or_insert(wake);
             true
         }))
     }
 
     fn list(&self, limit: u32) -> Answer<'_, Vec<QuarantinedEntity>> {
         Box::pin(self.ask(move |tables| {
-            let waiting = |id: EntityId| {
-                let of = |row: &&Row| row.to.id == id && row.set_aside.is_none();
+            let waiting = |key: EntityKey| {
+                let of = |row: &&Row| row.to == key && row.set_aside.is_none();
                 i64::try_from(tables.inbox.values().filter(of).count()).unwrap()
             };
-            let entity = |(id, row): (&EntityId, &QuarantineRow)| QuarantinedEntity {
-                key: EntityKey { kind: row.kind, id: *id },
+            let entity = |(key, row): (&EntityKey, &QuarantineRow)| QuarantinedEntity {
+                key: *key,
                 reason: row.reason.clone(),
                 poison: row.poison,
                 since: row.since,
-                waiting: waiting(*id),
+                waiting: waiting(*key),
             };
             tables.quarantine.iter().take(limit as usize).map(entity).collect()
         }))
@@ -375,8 +392,8 @@ impl Resolver for Memory {
 
 fn whose_is(tables: &Tables, whose: &Whose) -> Resolution {
     let call_id = whose.call_id.as_str();
-    let named = EntityId::derived(whose.tenant, "mr-hire", call_id);
-    let alias = (whose.tenant, "mr-hire".to_owned(), call_id.to_owned());
+    let named = EntityId::derived(whose.tenant, MR_HIRE, call_id);
+    let alias = (whose.tenant, MR_HIRE.to_owned(), call_id.to_owned());
     let known = whose.intent.and_then(|id| Some(tables.intents.get(&id)?.owner.id));
     let known = known.or_else(|| tables.aliases.get(&alias).copied());
     let known = known.or_else(|| tables.entities.contains_key(&named).then_some(named));

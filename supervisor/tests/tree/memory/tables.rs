@@ -23,10 +23,10 @@ pub struct Tables {
     pub inbox: BTreeMap<i64, Row>,
     pub positions: HashMap<Uuid, i64>,
     pub last_position: i64,
-    pub wakes: HashMap<EntityId, WakeRow>,
+    pub wakes: HashMap<EntityKey, WakeRow>,
     pub intents: HashMap<IntentId, IntentRow>,
     pub aliases: HashMap<(TenantId, String, String), EntityId>,
-    pub quarantine: HashMap<EntityId, QuarantineRow>,
+    pub quarantine: HashMap<EntityKey, QuarantineRow>,
     pub stops: Vec<DialStop>,
     pub loads: HashMap<EntityId, usize>,
 }
@@ -40,6 +40,8 @@ pub struct EntityRow {
     pub state: String,
     /// Facts appended by its steps.
     pub facts: i64,
+    /// When it last changed.
+    pub updated_at: DateTime<Utc>,
 }
 
 /// A row of the inbox.
@@ -51,6 +53,7 @@ pub struct Row {
     pub waits_for: Option<IntentId>,
     pub schema: u16,
     pub event: String,
+    pub remarks: Option<String>,
     pub hops: u16,
     pub attempts: u32,
     pub received_at: DateTime<Utc>,
@@ -60,7 +63,6 @@ pub struct Row {
 
 #[derive(Clone, Copy, Debug)]
 pub struct WakeRow {
-    pub kind: Kind,
     pub tenant: TenantId,
     pub due: DateTime<Utc>,
 }
@@ -114,7 +116,6 @@ pub struct IntentRow {
 
 #[derive(Clone, Debug)]
 pub struct QuarantineRow {
-    pub kind: Kind,
     pub tenant: TenantId,
     pub reason: String,
     pub poison: Option<Uuid>,
@@ -131,7 +132,6 @@ impl Row {
             schema: self.schema,
             event: self.event.clone(),
             hops: self.hops,
-            attempts: self.attempts,
             received_at: self.received_at,
         }
     }
@@ -167,7 +167,7 @@ impl Tables {
         let mut claimed = Vec::new();
         for row in inbox.values_mut() {
             let is_asked = row.to.kind == kind && ids.contains(&row.to.id);
-            if is_asked && row.is_open() && !quarantine.contains_key(&row.to.id) {
+            if is_asked && row.is_open() && !quarantine.contains_key(&row.to) {
                 row.attempts += 1;
                 row.available_at = now + HOLD;
                 claimed.push(row.read());
@@ -185,6 +185,7 @@ impl Tables {
             schema: 1,
             state: String::new(),
             facts: 0,
+            updated_at: DateTime::UNIX_EPOCH,
         });
         row.version += 1;
     }
