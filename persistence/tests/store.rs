@@ -252,11 +252,15 @@ async fn facts_are_read_after_a_number_of_all_or_of_one() {
             facts.into_iter().map(|fact| fact.seq).collect()
         };
 
-        assert_eq!(
-            seqs(world.store.after(1, 3).await.unwrap()),
-            [2, 4],
-            "what is known of 2, 3, 4"
-        );
+        let page = world.store.after(1, 3).await.unwrap();
+        assert_eq!((page.after, page.to), (1, 4));
+        assert_eq!(seqs(page.facts), [2, 4], "what is known of 2, 3, 4");
+        let unknown = world.store.after(2, 1).await.unwrap();
+        assert_eq!((unknown.facts, unknown.after, unknown.to), (vec![], 2, 3));
+        let beyond = world.store.after(6, 3).await.unwrap();
+        assert_eq!((beyond.facts, beyond.after, beyond.to), (vec![], 6, 6));
+        let aged_out = world.store.after(-5, 1).await.unwrap();
+        assert_eq!((aged_out.after, aged_out.to), (0, 1), "nothing is held before 1");
         assert_eq!(seqs(world.store.of(rows::interview(1), 1, 9).await.unwrap()), [5]);
         let (seq, epoch) = world.store.head().await.unwrap();
         assert_eq!(seq, 6);

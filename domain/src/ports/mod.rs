@@ -24,9 +24,10 @@ pub use queries::{
     ScreeningPage, ScreeningQueries, ScreeningSummary, StatusCount, Transcripts, TurnView,
 };
 pub use store::{
-    Checkpoint, Checkpoints, DialScope, DialStop, Dialing, DueIntent, DueWake, Facts, Inbox,
-    InboxRow, Intents, Loaded, NewInboxRow, OpenIntent, Parking, Quarantine, QuarantinedEntity,
-    Repository, Resolution, Resolver, Store, StoreError, StoredFact, Timers, Whose,
+    Checkpoint, Checkpoints, DialScope, DialStop, Dialing, DueIntent, DueWake, FactPage, Facts,
+    Inbox, InboxRow, Intents, Loaded, NewInboxRow, OpenIntent, Parking, Quarantine,
+    QuarantinedEntity, Repository, Resolution, Resolver, Store, StoreError, StoredFact, Timers,
+    Whose,
 };
 
 /// A future on the heap, so that a port can be a trait object.

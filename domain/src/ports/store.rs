@@ -327,10 +327,22 @@ pub struct StoredFact {
     pub at: DateTime<Utc>,
 }
 
+/// A stretch of the log. Facts of kinds that only a newer release knows are passed over, so who goes
+/// on from here goes by the numbers, not by the last fact.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FactPage {
+    /// The facts, in order.
+    pub facts: Vec<StoredFact>,
+    /// The number the stretch begins after; beyond the one asked for where older facts aged out.
+    pub after: i64,
+    /// The number it reaches, which is the one it begins after when nothing follows that.
+    pub to: i64,
+}
+
 /// The history of the feed.
 pub trait Facts: Send + Sync {
-    /// Returns up to `limit` facts after `seq`, in order.
-    fn after(&self, seq: i64, limit: u32) -> Answer<'_, Vec<StoredFact>>;
+    /// Reads up to `limit` facts after `seq`.
+    fn after(&self, seq: i64, limit: u32) -> Answer<'_, FactPage>;
     /// Returns one entity's facts after `seq`, in order.
     fn of(&self, key: EntityKey, seq: i64, limit: u32) -> Answer<'_, Vec<StoredFact>>;
     /// Returns the last number, and the epoch of the log, which changes only when it is reset.

@@ -43,6 +43,15 @@ pub(super) struct Item {
 
 pub(super) type Items = Arc<[Item]>;
 
+/// A stretch of the log, rendered.
+pub(super) struct Page {
+    pub items: Vec<Item>,
+    /// The number it begins after; beyond the one asked for where older facts are not held.
+    pub after: i64,
+    /// The number it reaches, whoever can read what lies there.
+    pub to: i64,
+}
+
 /// Renders what the feed passes on, and passes it to every socket.
 #[derive(Clone)]
 pub struct LiveHub {
@@ -64,14 +73,15 @@ impl LiveHub {
     }
 
     /// Returns a page of what follows `seq`: from memory where it is held, else from the table.
-    pub(super) async fn history(&self, seq: i64) -> Result<Vec<Item>, StoreError> {
-        match self.services.feed.after(seq) {
-            History::Held(facts) => {
-                Ok(facts.iter().take(HISTORY_PAGE as usize).map(|fact| item(fact)).collect())
+    pub(super) async fn history(&self, seq: i64) -> Result<Page, StoreError> {
+        match self.services.feed.after(seq, HISTORY_PAGE as usize) {
+            History::Held { facts, to } => {
+                Ok(Page { items: facts.iter().map(|fact| item(fact)).collect(), after: seq, to })
             }
             History::Older(_) => {
-                let facts = self.services.facts.after(seq, HISTORY_PAGE).await?;
-                Ok(facts.iter().map(item).collect())
+                let page = self.services.facts.after(seq, HISTORY_PAGE).await?;
+                let items = page.facts.iter().map(item).collect();
+                Ok(Page { items, after: page.after, to: page.to })
             }
         }
     }

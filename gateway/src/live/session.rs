@@ -220,9 +220,8 @@ impl Session {
         let mut reached = from;
         while reached < self.seen {
             let Ok(page) = self.live.hub.history(reached).await else { return Err(Bye::Restart) };
-            let Some(first) = page.first().map(|item| item.rendered.seq) else { break };
-            if first > reached + 1 {
-                let gap = ServerFrame::Gap { id, from: reached, to: first - 1, reason: "expired" };
+            if page.after > reached {
+                let gap = ServerFrame::Gap { id, from: reached, to: page.after, reason: "expired" };
                 self.send(gap.text()).await?;
                 let topic = self.subscriptions.get(&id).map(|s| s.topic);
                 return match topic {
@@ -230,8 +229,11 @@ impl Session {
                     None => Ok(()),
                 };
             }
-            for item in &page {
-                reached = item.rendered.seq;
+            if page.to == reached {
+                return Ok(());
+            }
+            reached = page.to;
+            for item in &page.items {
                 if self.may_see(item).await?
                     && let Some(subscription) = self.subscriptions.get_mut(&id)
                     && subscription.topic.holds(item.key.kind, item.key.id)
@@ -300,10 +302,11 @@ impl Session {
             let Ok(page) = self.live.hub.history(self.seen).await else {
                 return Err(Bye::Restart);
             };
-            if page.is_empty() {
+            if page.to == self.seen {
                 return Ok(());
             }
-            self.take(&page).await?;
+            self.take(&page.items).await?;
+            self.seen = self.seen.max(page.to);
             self.flush().await?;
         }
         Ok(())

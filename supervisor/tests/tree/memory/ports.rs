@@ -2,8 +2,8 @@
 
 use chrono::{DateTime, Utc};
 use domain::ports::{
-    BoxFuture, Checkpoint, Checkpoints, DialScope, DialStop, Dialing, DueIntent, DueWake, Facts,
-    Inbox, InboxRow, Intents, Loaded, NewInboxRow, OpenIntent, Parking, Quarantine,
+    BoxFuture, Checkpoint, Checkpoints, DialScope, DialStop, Dialing, DueIntent, DueWake, FactPage,
+    Facts, Inbox, InboxRow, Intents, Loaded, NewInboxRow, OpenIntent, Parking, Quarantine,
     QuarantinedEntity, Resolution, Resolver, StoreError, StoredFact, Timers, Whose,
 };
 use domain::{EntityId, EntityKey, IntentId, Kind, Reach, TenantId};
@@ -324,10 +324,14 @@ impl Quarantine for Memory {
 }
 
 impl Facts for Memory {
-    fn after(&self, seq: i64, limit: u32) -> Answer<'_, Vec<StoredFact>> {
+    fn after(&self, seq: i64, limit: u32) -> Answer<'_, FactPage> {
         Box::pin(self.ask(move |tables| {
-            let facts = tables.facts.iter().filter(|fact| fact.seq > seq);
-            facts.take(limit as usize).cloned().collect()
+            let rows = tables.facts.iter().filter(|fact| fact.seq > seq);
+            let rows: Vec<_> = rows.take(limit as usize).cloned().collect();
+            let after = rows.first().map_or(seq, |fact| fact.seq - 1);
+            let to = rows.last().map_or(seq, |fact| fact.seq);
+            let is_known = |fact: &StoredFact| !tables.unknown.contains(&fact.seq);
+            FactPage { facts: rows.into_iter().filter(is_known).collect(), after, to }
         }))
     }
 
