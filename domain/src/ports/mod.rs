@@ -19,9 +19,9 @@ pub use journal::{
     SignalRow, State, Step, Verdict, VerdictName, Wake,
 };
 pub use queries::{
-    ApplicationImport, Applications, ImportReport, InterviewDetail, InterviewFilter, InterviewPage,
-    InterviewQueries, InterviewStats, InterviewSummary, JobPostImport, PageRequest, Scope,
-    ScreeningPage, ScreeningQueries, ScreeningSummary, StatusCount, Transcripts, TurnView,
+    ApplicationImport, Applications, ImportRefusal, ImportReport, InterviewDetail, InterviewFilter,
+    InterviewPage, InterviewQueries, InterviewStats, InterviewSummary, JobPostImport, PageRequest,
+    Scope, ScreeningPage, ScreeningQueries, ScreeningSummary, StatusCount, Transcripts, TurnView,
 };
 pub use store::{
     Checkpoint, Checkpoints, DialScope, DialStop, Dialing, DueIntent, DueWake, FactPage, Facts,

@@ -281,16 +281,25 @@ pub struct ImportReport {
     pub told: Vec<EntityId>,
 }
 
+/// Why an import was undone. An id of another tenant's is told from a free one by nothing else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ImportRefusal {
+    /// An application names a job post that does not exist.
+    JobPostUnknown(Uuid),
+    /// A job post's id cannot be used: it is taken elsewhere.
+    JobPostIdUnusable(Uuid),
+    /// An application's id cannot be used: it is taken elsewhere.
+    ApplicationIdUnusable(Uuid),
+}
+
 /// Imports jobs and applications.
 pub trait Applications: Send + Sync {
     /// Writes all or nothing, and tells each application's screening through its inbox.
-    ///
-    /// Answers the id of the job post an application names that does not exist, if any.
     fn import(
         &self,
         tenant: TenantId,
         posts: Vec<JobPostImport>,
         applications: Vec<ApplicationImport>,
         at: DateTime<Utc>,
-    ) -> Answer<'_, Result<ImportReport, Uuid>>;
+    ) -> Answer<'_, Result<ImportReport, ImportRefusal>>;
 }
