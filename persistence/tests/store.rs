@@ -6,7 +6,7 @@ use std::collections::HashSet;
 
 use chrono::Duration;
 use common::rows::{self, InterviewRow};
-use common::{World, with_world};
+use common::{OTHER, World, with_world};
 use domain::ports::{
     Checkpoints as _, DialScope, Dialing as _, Facts as _, Inbox as _, NewInboxRow, Parking,
     Quarantine as _, Timers as _,
@@ -190,14 +190,38 @@ async fn a_released_entity_may_be_claimed_again_and_is_woken() {
         let listed = world.store.list(10).await.unwrap();
         assert_eq!((listed[0].key, listed[0].poison, listed[0].waiting), (key, Some(poison), 1));
 
-        assert!(world.store.release(key, now).await.unwrap());
-        assert!(!world.store.release(key, now).await.unwrap(), "only the first one lets it go");
+        assert!(!world.store.release(key, Some(OTHER), now).await.unwrap(), "it is not theirs");
+        assert!(world.store.release(key, Some(TenantId::DEFAULT), now).await.unwrap());
+        assert!(
+            !world.store.release(key, None, now).await.unwrap(),
+            "only the first one lets it go"
+        );
 
         assert!(world.store.list(10).await.unwrap().is_empty());
         assert_eq!(world.store.take_due(now, 10).await.unwrap()[0].key, key);
         assert_eq!(world.store.backlog(now, 10).await.unwrap(), [key]);
         let loaded = world.store.load(Kind::Interview, vec![key.id]).await.unwrap();
         assert_eq!(loaded[0].inbox[0].attempts, 1, "attempts count from zero again");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn one_tenants_many_do_not_hide_anothers_few() {
+    with_world(async |world| {
+        let now = world.now().await;
+        for n in 1..=5 {
+            let tenant = if n == 5 { OTHER } else { TenantId::DEFAULT };
+            let since = now + Duration::seconds(i64::try_from(n).unwrap());
+            let reason = "it panicked".to_owned();
+            world.store.put(rows::interview(n), tenant, reason, None, since).await.unwrap();
+        }
+
+        let listed = world.store.list(2).await.unwrap();
+
+        let listed: Vec<_> = listed.iter().map(|one| (one.key, one.tenant)).collect();
+        let ours = |n| (rows::interview(n), TenantId::DEFAULT);
+        assert_eq!(listed, [ours(1), ours(2), (rows::interview(5), OTHER)]);
     })
     .await;
 }

@@ -25,7 +25,7 @@ pub use queries::{
 };
 pub use store::{
     Checkpoint, Checkpoints, DialScope, DialStop, Dialing, DueIntent, DueWake, FactPage, Facts,
-    Inbox, InboxRow, Intents, Loaded, NewInboxRow, OpenIntent, Parking, Quarantine,
+    Inbox, InboxRow, IntentCount, Intents, Loaded, NewInboxRow, OpenIntent, Parking, Quarantine,
     QuarantinedEntity, Repository, Resolution, Resolver, Store, StoreError, StoredFact, Timers,
     Whose,
 };

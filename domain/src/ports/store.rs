@@ -199,6 +199,17 @@ pub struct OpenIntent {
     pub ambiguous_since: Option<DateTime<Utc>>,
 }
 
+/// How many open intents of one tenant have one status.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct IntentCount {
+    /// Whose.
+    pub tenant: TenantId,
+    /// Which status.
+    pub status: String,
+    /// How many.
+    pub count: i64,
+}
+
 /// The intents beside the journal: finding work, and what is learnt without a decision.
 pub trait Intents: Send + Sync {
     /// Takes planned intents that are due, silent ones only or ringing ones too; pushes them 30 s ahead.
@@ -216,8 +227,8 @@ pub trait Intents: Send + Sync {
     fn not_found(&self, id: IntentId, look_at: DateTime<Utc>) -> Answer<'_, ()>;
     /// Records that its outcome cannot be found out; it is held until `until`.
     fn ambiguous(&self, id: IntentId, until: DateTime<Utc>) -> Answer<'_, ()>;
-    /// Counts open intents by status, for the tree.
-    fn counts(&self) -> Answer<'_, Vec<(String, i64)>>;
+    /// Counts open intents by tenant and status, for the tree.
+    fn counts(&self) -> Answer<'_, Vec<IntentCount>>;
 }
 
 /// What dialing is stopped for.
@@ -279,6 +290,8 @@ pub trait Dialing: Send + Sync {
 pub struct QuarantinedEntity {
     /// Which entity.
     pub key: EntityKey,
+    /// Whose data it is.
+    pub tenant: TenantId,
     /// Why.
     pub reason: String,
     /// The inbox row that brought it there, where it is known.
@@ -300,9 +313,15 @@ pub trait Quarantine: Send + Sync {
         poison: Option<Uuid>,
         at: DateTime<Utc>,
     ) -> Answer<'_, ()>;
-    /// Releases it: its rows may be claimed again, and it is woken; answers whether it was there.
-    fn release(&self, key: EntityKey, at: DateTime<Utc>) -> Answer<'_, bool>;
-    /// Returns who is in quarantine, oldest first.
+    /// Releases it, if it is `tenant`'s or no tenant is named: its rows may be claimed again, and it is
+    /// woken; answers whether it was there.
+    fn release(
+        &self,
+        key: EntityKey,
+        tenant: Option<TenantId>,
+        at: DateTime<Utc>,
+    ) -> Answer<'_, bool>;
+    /// Returns who is in quarantine, oldest first, at most `limit` of each tenant's.
     fn list(&self, limit: u32) -> Answer<'_, Vec<QuarantinedEntity>>;
 }
 

@@ -275,7 +275,9 @@ impl Session {
                 let call = detail.map(|detail| interview_json(detail.summary));
                 Ok((json!({ "call": call }), seq))
             }
-            Topic::Tree => Ok((tree_json(services.tree.stats().await?), self.seen)),
+            Topic::Tree => {
+                Ok((tree_json(&services.tree.stats().await?, &self.principal), self.seen))
+            }
         }
     }
 
@@ -388,7 +390,7 @@ impl Session {
     /// Sends the tree to those who watch it, when it is not as it was said last.
     async fn look_at_tree(&mut self) -> Result<(), Bye> {
         let Ok(stats) = self.live.hub.services.tree.stats().await else { return Ok(()) };
-        let data = tree_json(stats);
+        let data = tree_json(&stats, &self.principal);
         if data == self.tree_said {
             return Ok(());
         }

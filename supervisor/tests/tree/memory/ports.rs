@@ -3,8 +3,8 @@
 use chrono::{DateTime, Utc};
 use domain::ports::{
     BoxFuture, Checkpoint, Checkpoints, DialScope, DialStop, Dialing, DueIntent, DueWake, FactPage,
-    Facts, Inbox, InboxRow, Intents, Loaded, NewInboxRow, OpenIntent, Parking, Quarantine,
-    QuarantinedEntity, Resolution, Resolver, StoreError, StoredFact, Timers, Whose,
+    Facts, Inbox, InboxRow, IntentCount, Intents, Loaded, NewInboxRow, OpenIntent, Parking,
+    Quarantine, QuarantinedEntity, Resolution, Resolver, StoreError, StoredFact, Timers, Whose,
 };
 use domain::{EntityId, EntityKey, IntentId, Kind, Reach, TenantId};
 use uuid::Uuid;
@@ -219,11 +219,12 @@ impl Intents for Memory {
         }))
     }
 
-    fn counts(&self) -> Answer<'_, Vec<(String, i64)>> {
+    fn counts(&self) -> Answer<'_, Vec<IntentCount>> {
         Box::pin(self.ask(|tables| {
             let count = |status: Status| {
                 let rows = tables.intents.values().filter(|row| row.status == status).count();
-                (status.as_str().to_owned(), i64::try_from(rows).unwrap())
+                let (tenant, status) = (TenantId::DEFAULT, status.as_str().to_owned());
+                IntentCount { tenant, status, count: i64::try_from(rows).unwrap() }
             };
             [Status::Planned, Status::Sending, Status::Ambiguous].map(count).to_vec()
         }))
@@ -292,8 +293,17 @@ impl Quarantine for Memory {
         }))
     }
 
-    fn release(&self, key: EntityKey, at: DateTime<Utc>) -> Answer<'_, bool> {
+    fn release(
+        &self,
+        key: EntityKey,
+        tenant: Option<TenantId>,
+        at: DateTime<Utc>,
+    ) -> Answer<'_, bool> {
         Box::pin(self.ask(move |tables| {
+            let is_theirs = |row: &QuarantineRow| tenant.is_none_or(|tenant| row.tenant == tenant);
+            if !tables.quarantine.get(&key.id).is_some_and(is_theirs) {
+                return false;
+            }
             let Some(released) = tables.quarantine.remove(&key.id) else { return false };
             for row in tables.inbox.values_mut().filter(|row| row.to.id == key.id) {
                 row.attempts = 0;
@@ -313,6 +323,7 @@ impl Quarantine for Memory {
             };
             let entity = |(id, row): (&EntityId, &QuarantineRow)| QuarantinedEntity {
                 key: EntityKey { kind: row.kind, id: *id },
+                tenant: row.tenant,
                 reason: row.reason.clone(),
                 poison: row.poison,
                 since: row.since,
