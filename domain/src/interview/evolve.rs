@@ -28,7 +28,8 @@ impl Interview {
     fn tombstone(&self, fact: &Fact) -> Option<Tombstone> {
         let Fact::Deleted { at, .. } = fact else { return None };
         let status = self.status()?;
-        Some(Tombstone { call_id: self.call_id().cloned(), status, at: *at })
+        let belongs_to = self.belongs_to();
+        Some(Tombstone { call_id: self.call_id().cloned(), status, belongs_to, at: *at })
     }
 }
 

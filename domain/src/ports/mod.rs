@@ -20,8 +20,9 @@ pub use journal::{
 };
 pub use queries::{
     ApplicationImport, Applications, ImportRefusal, ImportReport, InterviewDetail, InterviewFilter,
-    InterviewPage, InterviewQueries, InterviewStats, InterviewSummary, JobPostImport, PageRequest,
-    Scope, ScreeningPage, ScreeningQueries, ScreeningSummary, StatusCount, Transcripts, TurnView,
+    InterviewOwners, InterviewPage, InterviewQueries, InterviewStats, InterviewSummary,
+    JobPostImport, PageRequest, Scope, ScreeningPage, ScreeningQueries, ScreeningSummary,
+    StatusCount, Transcripts, TurnView,
 };
 pub use store::{
     Checkpoint, Checkpoints, DialScope, DialStop, Dialing, DueIntent, DueWake, FactPage, Facts,

@@ -152,6 +152,15 @@ pub struct InterviewStats {
     pub seq: i64,
 }
 
+/// Whose interviews are, read from one snapshot.
+#[derive(Clone, Debug)]
+pub struct InterviewOwners {
+    /// Those that exist, deleted ones too, each with the HR user it belongs to, where it does.
+    pub owners: Vec<(EntityId, Option<Uuid>)>,
+    /// The number of the last fact the answer can know of.
+    pub seq: i64,
+}
+
 /// Reads interviews.
 pub trait InterviewQueries: Send + Sync {
     /// Returns a page.
@@ -163,6 +172,8 @@ pub trait InterviewQueries: Send + Sync {
     ) -> Answer<'_, InterviewPage>;
     /// Returns one, or none when it does not exist in `scope` or was deleted.
     fn detail(&self, scope: Scope, id: EntityId) -> Answer<'_, Option<InterviewDetail>>;
+    /// Returns whose these are.
+    fn owners(&self, tenant: TenantId, ids: Vec<EntityId>) -> Answer<'_, InterviewOwners>;
     /// Returns figures.
     fn stats(&self, scope: Scope, filter: InterviewFilter) -> Answer<'_, InterviewStats>;
     /// Returns, of `calls`, those the sync need not ask about: over here, with nothing missing, or

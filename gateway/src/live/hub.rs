@@ -9,8 +9,11 @@ use serde_json::{Map, Value};
 use supervisor::{Feed, History, Tree};
 use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
+use tracing::warn;
 
 use super::frames::Rendered;
+use super::owners::Owners;
+use super::sampler::{Sample, TreeSampler};
 
 /// Batches a socket may lag behind before it resumes from history.
 const BROADCAST_MAX: usize = 256;
@@ -56,15 +59,19 @@ pub(super) struct Page {
 #[derive(Clone)]
 pub struct LiveHub {
     pub(super) services: LiveServices,
+    pub(super) owners: Arc<Owners>,
+    pub(super) tree: Arc<TreeSampler>,
     live: broadcast::Sender<Items>,
 }
 
 impl LiveHub {
-    /// Starts rendering; ends with `shutdown`.
+    /// Starts rendering, and looking at the tree for those who watch it; ends with `shutdown`.
     pub fn start(services: LiveServices, shutdown: CancellationToken) -> Self {
         let (live, _) = broadcast::channel(BROADCAST_MAX);
-        let hub = Self { services, live };
-        tokio::spawn(render(hub.clone(), shutdown));
+        let owners = Arc::new(Owners::new(Arc::clone(&services.queries)));
+        let hub = Self { services, owners, tree: TreeSampler::new(), live };
+        tokio::spawn(render(hub.clone(), shutdown.clone()));
+        tokio::spawn(sample(Arc::clone(&hub.tree), Arc::clone(&hub.services.tree), shutdown));
         hub
     }
 
@@ -83,6 +90,20 @@ impl LiveHub {
                 let items = page.facts.iter().map(item).collect();
                 Ok(Page { items, after: page.after, to: page.to })
             }
+        }
+    }
+}
+
+async fn sample(sampler: Arc<TreeSampler>, tree: Arc<Tree>, shutdown: CancellationToken) {
+    sampler.run(|| look_at(Arc::clone(&tree)), shutdown).await;
+}
+
+async fn look_at(tree: Arc<Tree>) -> Sample {
+    match tree.stats().await {
+        Ok(stats) => Some(Arc::new(stats)),
+        Err(failure) => {
+            warn!(error = &failure as &dyn std::error::Error, "the tree cannot be looked at");
+            None
         }
     }
 }
@@ -110,7 +131,7 @@ async fn render(hub: LiveHub, shutdown: CancellationToken) {
 }
 
 /// Renders one fact: its fields in camel case, and whose they are.
-fn item(fact: &StoredFact) -> Item {
+pub(super) fn item(fact: &StoredFact) -> Item {
     let mut data = match serde_json::from_str(&fact.data) {
         Ok(Value::Object(fields)) => fields,
         _ => Map::new(),

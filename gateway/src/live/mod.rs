@@ -4,6 +4,8 @@
 
 mod frames;
 mod hub;
+mod owners;
+mod sampler;
 mod session;
 mod socket;
 mod subscription;

@@ -5,8 +5,8 @@ use std::sync::atomic::Ordering;
 
 use domain::interview::{CallReport, CallStatus, Interview};
 use domain::ports::{
-    BoxFuture, CallEngine, InterviewDetail, InterviewFilter, InterviewPage, InterviewQueries,
-    InterviewStats, PageRequest, Scope, Store, StoreError,
+    BoxFuture, CallEngine, InterviewDetail, InterviewFilter, InterviewOwners, InterviewPage,
+    InterviewQueries, InterviewStats, PageRequest, Scope, Store, StoreError,
 };
 use domain::{CallId, EntityId, Phone, TenantId};
 use supervisor::{Interviews, Reported, Routed, Unavailable};
@@ -29,6 +29,10 @@ impl InterviewQueries for NoQueries {
     }
 
     fn detail(&self, _: Scope, _: EntityId) -> Answer<'_, Option<InterviewDetail>> {
+        away()
+    }
+
+    fn owners(&self, _: TenantId, _: Vec<EntityId>) -> Answer<'_, InterviewOwners> {
         away()
     }
 
