@@ -29,8 +29,6 @@ pub struct LiveServices {
     pub facts: Arc<dyn Facts>,
     /// Snapshots, and who may see what.
     pub queries: Arc<dyn InterviewQueries>,
-    /// The tree's figures.
-    pub tree: Arc<Tree>,
     /// Changes only when the log itself is reset.
     pub epoch: String,
 }
@@ -66,12 +64,18 @@ pub struct LiveHub {
 
 impl LiveHub {
     /// Starts rendering, and looking at the tree for those who watch it; ends with `shutdown`.
-    pub fn start(services: LiveServices, shutdown: CancellationToken) -> Self {
+    pub fn start(services: LiveServices, tree: Arc<Tree>, shutdown: CancellationToken) -> Self {
+        let hub = Self::rendering(services, shutdown.clone());
+        tokio::spawn(sample(Arc::clone(&hub.tree), tree, shutdown));
+        hub
+    }
+
+    /// Starts rendering alone.
+    pub(super) fn rendering(services: LiveServices, shutdown: CancellationToken) -> Self {
         let (live, _) = broadcast::channel(BROADCAST_MAX);
         let owners = Arc::new(Owners::new(Arc::clone(&services.queries)));
         let hub = Self { services, owners, tree: TreeSampler::new(), live };
-        tokio::spawn(render(hub.clone(), shutdown.clone()));
-        tokio::spawn(sample(Arc::clone(&hub.tree), Arc::clone(&hub.services.tree), shutdown));
+        tokio::spawn(render(hub.clone(), shutdown));
         hub
     }
 

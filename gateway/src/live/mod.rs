@@ -11,6 +11,11 @@ mod socket;
 mod subscription;
 mod topic;
 
+#[cfg(test)]
+mod doubles;
+#[cfg(test)]
+mod tests;
+
 pub use hub::{LiveHub, LiveServices};
 pub use socket::LiveState;
 pub(crate) use socket::upgrade;

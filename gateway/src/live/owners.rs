@@ -100,88 +100,19 @@ impl Owners {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicI64, Ordering};
-
-    use chrono::{DateTime, Utc};
-    use domain::Kind;
-    use domain::ports::{
-        BoxFuture, InterviewDetail, InterviewFilter, InterviewOwners, InterviewPage,
-        InterviewStats, PageRequest, Scope, StoredFact,
-    };
-
     use super::*;
+    use crate::live::doubles::{Table, fact};
     use crate::live::hub::item;
 
-    const TENANT: TenantId = TenantId::DEFAULT;
     const USER: Uuid = Uuid::from_u128(0xa);
 
-    type Answer<'a, T> = BoxFuture<'a, Result<T, StoreError>>;
-
-    /// The rows, and every question that was asked.
-    #[derive(Default)]
-    struct Table {
-        rows: Mutex<HashMap<EntityId, Option<Uuid>>>,
-        asked: Mutex<Vec<Vec<EntityId>>>,
-        seq: AtomicI64,
-    }
-
-    impl Table {
-        fn put(&self, n: u128, owner: Option<Uuid>, seq: i64) {
-            self.rows.lock().unwrap().insert(EntityId(Uuid::from_u128(n)), owner);
-            self.seq.store(seq, Ordering::Relaxed);
-        }
-
-        fn questions(&self) -> usize {
-            self.asked.lock().unwrap().len()
-        }
-    }
-
-    impl InterviewQueries for Table {
-        fn owners(&self, _: TenantId, ids: Vec<EntityId>) -> Answer<'_, InterviewOwners> {
-            let rows = self.rows.lock().unwrap();
-            let owners = ids.iter().filter_map(|id| Some((*id, *rows.get(id)?))).collect();
-            self.asked.lock().unwrap().push(ids);
-            let seq = self.seq.load(Ordering::Relaxed);
-            Box::pin(async move { Ok(InterviewOwners { owners, seq }) })
-        }
-
-        fn page(&self, _: Scope, _: InterviewFilter, _: PageRequest) -> Answer<'_, InterviewPage> {
-            unreachable!("only owners are asked for")
-        }
-
-        fn detail(&self, _: Scope, _: EntityId) -> Answer<'_, Option<InterviewDetail>> {
-            unreachable!("only owners are asked for")
-        }
-
-        fn stats(&self, _: Scope, _: InterviewFilter) -> Answer<'_, InterviewStats> {
-            unreachable!("only owners are asked for")
-        }
-
-        fn settled(&self, _: TenantId, _: Vec<String>) -> Answer<'_, Vec<String>> {
-            unreachable!("only owners are asked for")
-        }
-
-        fn stale(&self, _: TenantId, _: DateTime<Utc>) -> Answer<'_, bool> {
-            unreachable!("only owners are asked for")
-        }
-    }
-
-    fn fact(seq: i64, n: u128, data: &str) -> Item {
-        item(&StoredFact {
-            seq,
-            tenant: TENANT,
-            key: domain::EntityKey { kind: Kind::Interview, id: EntityId(Uuid::from_u128(n)) },
-            version: 1,
-            name: "reported".to_owned(),
-            schema: 1,
-            data: data.to_owned(),
-            at: DateTime::UNIX_EPOCH,
-        })
+    fn told(seq: i64, n: u128, data: &str) -> Item {
+        item(&fact(seq, n, data))
     }
 
     async fn ask(owners: &Owners, items: &[Item]) -> Vec<bool> {
         let items: Vec<&Item> = items.iter().collect();
-        owners.are_of(TENANT, USER, &items).await.unwrap()
+        owners.are_of(TenantId::DEFAULT, USER, &items).await.unwrap()
     }
 
     #[tokio::test]
@@ -190,7 +121,7 @@ mod tests {
         let owners = Owners::new(Arc::clone(&table) as _);
         table.put(1, Some(USER), 3);
         table.put(2, None, 3);
-        let page = [fact(1, 1, "{}"), fact(2, 2, "{}"), fact(3, 1, "{}")];
+        let page = [told(1, 1, "{}"), told(2, 2, "{}"), told(3, 1, "{}")];
 
         assert_eq!(ask(&owners, &page).await, [true, false, true]);
         assert_eq!(ask(&owners, &page).await, [true, false, true]);
@@ -202,10 +133,10 @@ mod tests {
         let table = Arc::new(Table::default());
         let owners = Owners::new(Arc::clone(&table) as _);
         table.put(1, None, 1);
-        assert_eq!(ask(&owners, &[fact(1, 1, "{}")]).await, [false]);
+        assert_eq!(ask(&owners, &[told(1, 1, "{}")]).await, [false]);
 
         table.put(1, Some(USER), 2);
-        let naming = [fact(2, 1, r#"{"news":{"belongs_to":"a"}}"#)];
+        let naming = [told(2, 1, r#"{"news":{"belongs_to":"a"}}"#)];
         for _socket in 0..3 {
             assert_eq!(ask(&owners, &naming).await, [true]);
         }
