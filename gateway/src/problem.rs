@@ -31,6 +31,8 @@ pub enum Code {
     WebhookUnauthorized,
     /// The caller is known and may not do this.
     Forbidden,
+    /// The caller may do this, but not for that scope.
+    ScopeForbidden,
     /// No route has this path.
     RouteNotFound,
     /// The path is served, what it names does not exist.
@@ -145,6 +147,7 @@ impl Code {
             Self::AuthNotConfigured => (S::UNAUTHORIZED, "auth_not_configured"),
             Self::WebhookUnauthorized => (S::UNAUTHORIZED, "webhook_unauthorized"),
             Self::Forbidden => (S::FORBIDDEN, "forbidden"),
+            Self::ScopeForbidden => (S::FORBIDDEN, "scope_forbidden"),
             Self::RouteNotFound => (S::NOT_FOUND, "route_not_found"),
             Self::NotFound => (S::NOT_FOUND, "not_found"),
             Self::InterviewNotFound => (S::NOT_FOUND, "interview_not_found"),

@@ -94,7 +94,7 @@ async fn serve_from(
         metrics: metrics.clone(),
         request_timeout: REQUEST_TIMEOUT,
     });
-    let hub = LiveHub::start(house.live, shutdown.clone());
+    let hub = LiveHub::start(house.live, Arc::clone(&tree), shutdown.clone());
     let mut table = router::operations();
     table.extend(routes::table(&house.services, LiveState { app: app.clone(), hub }));
     let router = router::build(&app, table);
@@ -239,13 +239,7 @@ impl House {
             Arc::clone(&queries) as _,
             Arc::clone(&clock),
         );
-        let live = LiveServices {
-            feed,
-            facts,
-            queries: Arc::clone(&queries) as _,
-            tree: Arc::clone(&tree),
-            epoch,
-        };
+        let live = LiveServices { feed, facts, queries: Arc::clone(&queries) as _, epoch };
         let services = Services {
             interviews: Arc::clone(&interviews),
             interview_queries: Arc::clone(&queries) as _,

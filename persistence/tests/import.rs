@@ -8,8 +8,8 @@ use common::{OTHER, World, with_world};
 use domain::interview::InterviewEvent;
 use domain::policy::{Score, StageWeights};
 use domain::ports::{
-    ApplicationImport, Applications as _, Inbox as _, JobPostImport, PageRequest, Scope,
-    ScreeningQueries as _,
+    ApplicationImport, Applications as _, ImportRefusal, Inbox as _, JobPostImport, PageRequest,
+    Scope, ScreeningQueries as _,
 };
 use domain::screening::{ApplicationProfile, JobPolicy, ScreeningEvent, StageScores};
 use domain::{EntityId, Kind, Phone, TenantId};
@@ -115,7 +115,7 @@ async fn an_unknown_job_post_undoes_the_whole_import() {
 
         let refused = import(world, vec![post(1)], applications, 0).await;
 
-        assert_eq!(refused.unwrap_err(), Uuid::from_u128(404));
+        assert_eq!(refused.unwrap_err(), ImportRefusal::JobPostUnknown(Uuid::from_u128(404)));
         assert_eq!(world.count(WRITTEN).await, 0);
     })
     .await;
@@ -130,11 +130,12 @@ async fn another_tenants_rows_are_neither_used_nor_changed() {
         let theirs = |posts, applications| world.queries.import(OTHER, posts, applications, at);
 
         let used = theirs(vec![], vec![application(2, 1)]).await.unwrap();
-        assert_eq!(used.unwrap_err(), Uuid::from_u128(1), "the post");
+        assert_eq!(used.unwrap_err(), ImportRefusal::JobPostUnknown(Uuid::from_u128(1)));
         let taken = theirs(vec![JobPostImport { title: "Mine".into(), ..post(1) }], vec![]);
-        assert_eq!(taken.await.unwrap().unwrap_err(), Uuid::from_u128(1), "the post");
+        let refusal = taken.await.unwrap().unwrap_err();
+        assert_eq!(refusal, ImportRefusal::JobPostIdUnusable(Uuid::from_u128(1)));
         let taken = theirs(vec![post(2)], vec![application(1, 2)]).await.unwrap();
-        assert_eq!(taken.unwrap_err(), Uuid::from_u128(1), "the application");
+        assert_eq!(taken.unwrap_err(), ImportRefusal::ApplicationIdUnusable(Uuid::from_u128(1)));
 
         assert_eq!(world.count(WRITTEN).await, written);
         assert_eq!(world.count("select count(*) from job_posts where title = 'Mine'").await, 0);
@@ -229,7 +230,7 @@ async fn import(
     posts: Vec<JobPostImport>,
     applications: Vec<ApplicationImport>,
     seconds: i64,
-) -> Result<domain::ports::ImportReport, Uuid> {
+) -> Result<domain::ports::ImportReport, ImportRefusal> {
     let at = world.now().await + Duration::seconds(seconds);
     let imported = world.queries.import(TENANT, posts, applications, at);
     imported.await.expect("the store answers")

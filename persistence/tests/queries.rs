@@ -130,6 +130,29 @@ async fn a_detail_has_its_turns_in_order() {
 }
 
 #[tokio::test]
+async fn owners_are_told_of_what_was_deleted_too_and_of_no_other_tenants() {
+    with_world(async |world| {
+        let now = world.now().await;
+        let mut journal = world.journal().await;
+        let user = Uuid::from_u128(0xa);
+        let row = |n| InterviewRow { belongs_to: Some(user), ..InterviewRow::ringing(n, now) };
+        row(1).insert(&mut journal).await;
+        InterviewRow { deleted_at: Some(now), ..row(2) }.insert(&mut journal).await;
+        InterviewRow::ringing(3, now).insert(&mut journal).await;
+        InterviewRow { tenant: OTHER, ..row(4) }.insert(&mut journal).await;
+
+        let asked = (1..=5).map(rows::id).collect();
+        let found = world.queries.owners(TenantId::DEFAULT, asked).await.unwrap();
+
+        let mut owners = found.owners;
+        owners.sort();
+        let expected = [(rows::id(1), Some(user)), (rows::id(2), Some(user)), (rows::id(3), None)];
+        assert_eq!((owners.as_slice(), found.seq), (&expected[..], 0));
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn figures_count_by_status_provider_and_outcome() {
     with_world(async |world| {
         let now = world.now().await;

@@ -81,6 +81,10 @@ async fn a_deleted_interview_keeps_nothing_personal() {
                 messages, summary)::bigint
             from voice_interviews where deleted_at is not null and call_id = 'call-1'";
         assert_eq!(world.count(kept).await, 0);
+        let owner = full_report().belongs_to;
+        assert!(owner.is_some());
+        let found = world.queries.owners(TenantId::DEFAULT, vec![rows::id(1)]).await.unwrap();
+        assert_eq!(found.owners, [(rows::id(1), owner)], "they have to hear that it is gone");
     })
     .await;
 }

@@ -6,7 +6,7 @@ use std::collections::HashSet;
 
 use chrono::Duration;
 use common::rows::{self, IntentRow, InterviewRow};
-use common::{World, with_world};
+use common::{OTHER, World, with_world};
 use domain::ports::{
     Checkpoints as _, DialScope, Dialing as _, Facts as _, Inbox as _, Intents as _, NewInboxRow,
     Parking, Quarantine as _, Timers as _,
@@ -191,8 +191,12 @@ async fn a_released_entity_may_be_claimed_again_and_is_woken() {
         let listed = world.store.list(10).await.unwrap();
         assert_eq!((listed[0].key, listed[0].poison, listed[0].waiting), (key, Some(poison), 1));
 
-        assert!(world.store.release(key, now).await.unwrap());
-        assert!(!world.store.release(key, now).await.unwrap(), "only the first one lets it go");
+        assert!(!world.store.release(key, Some(OTHER), now).await.unwrap(), "it is not theirs");
+        assert!(world.store.release(key, Some(TenantId::DEFAULT), now).await.unwrap());
+        assert!(
+            !world.store.release(key, None, now).await.unwrap(),
+            "only the first one lets it go"
+        );
 
         assert!(world.store.list(10).await.unwrap().is_empty());
         assert_eq!(world.store.take_due(now, 10).await.unwrap()[0].key, key);
@@ -250,10 +254,30 @@ async fn what_befalls_one_kind_spares_an_entity_of_another_with_the_same_id() {
         assert_eq!(due.iter().map(|wake| wake.key).collect::<Vec<_>>(), [interview]);
         assert_eq!(world.store.list(10).await.unwrap()[0].waiting, 1);
 
-        assert!(!world.store.release(interview, now).await.unwrap());
-        assert!(world.store.release(screening, now).await.unwrap());
+        assert!(!world.store.release(interview, None, now).await.unwrap());
+        assert!(world.store.release(screening, None, now).await.unwrap());
         assert_eq!(world.store.take_due(now, 10).await.unwrap()[0].key, screening);
         assert_eq!(world.store.open(Kind::Interview, None, 9).await.unwrap(), [interview.id]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn one_tenants_many_do_not_hide_anothers_few() {
+    with_world(async |world| {
+        let now = world.now().await;
+        for n in 1..=5 {
+            let tenant = if n == 5 { OTHER } else { TenantId::DEFAULT };
+            let since = now + Duration::seconds(i64::try_from(n).unwrap());
+            let reason = "it panicked".to_owned();
+            world.store.put(rows::interview(n), tenant, reason, None, since).await.unwrap();
+        }
+
+        let listed = world.store.list(2).await.unwrap();
+
+        let listed: Vec<_> = listed.iter().map(|one| (one.key, one.tenant)).collect();
+        let ours = |n| (rows::interview(n), TenantId::DEFAULT);
+        assert_eq!(listed, [ours(1), ours(2), (rows::interview(5), OTHER)]);
     })
     .await;
 }
@@ -308,11 +332,15 @@ async fn facts_are_read_after_a_number_of_all_or_of_one() {
             facts.into_iter().map(|fact| fact.seq).collect()
         };
 
-        assert_eq!(
-            seqs(world.store.after(1, 3).await.unwrap()),
-            [2, 4],
-            "what is known of 2, 3, 4"
-        );
+        let page = world.store.after(1, 3).await.unwrap();
+        assert_eq!((page.after, page.to), (1, 4));
+        assert_eq!(seqs(page.facts), [2, 4], "what is known of 2, 3, 4");
+        let unknown = world.store.after(2, 1).await.unwrap();
+        assert_eq!((unknown.facts, unknown.after, unknown.to), (vec![], 2, 3));
+        let beyond = world.store.after(6, 3).await.unwrap();
+        assert_eq!((beyond.facts, beyond.after, beyond.to), (vec![], 6, 6));
+        let aged_out = world.store.after(-5, 1).await.unwrap();
+        assert_eq!((aged_out.after, aged_out.to), (0, 1), "nothing is held before 1");
         assert_eq!(seqs(world.store.of(rows::interview(1), 1, 9).await.unwrap()), [5]);
         let (seq, epoch) = world.store.head().await.unwrap();
         assert_eq!(seq, 6);

@@ -53,7 +53,11 @@ pub(crate) trait AnyBranch: Send + Sync + 'static {
     fn perform(self: Arc<Self>, open: OpenIntent, gate: Arc<DialGate>) -> BoxFuture<'static, ()>;
     fn look_up(self: Arc<Self>, open: OpenIntent) -> BoxFuture<'static, Looked>;
     fn settling(&self) -> Duration;
-    fn release(self: Arc<Self>, id: EntityId) -> BoxFuture<'static, Result<bool, StoreError>>;
+    fn release(
+        self: Arc<Self>,
+        id: EntityId,
+        tenant: Option<TenantId>,
+    ) -> BoxFuture<'static, Result<bool, StoreError>>;
     fn passivate(&self, before: DateTime<Utc>) -> usize;
     fn stats(&self) -> KindStats;
     fn spawn_supervisor(self: Arc<Self>, root: ActorCell) -> BoxFuture<'static, bool>;
@@ -132,8 +136,12 @@ impl<M: Machine> AnyBranch for Branch<M> {
         self.performer.settling()
     }
 
-    fn release(self: Arc<Self>, id: EntityId) -> BoxFuture<'static, Result<bool, StoreError>> {
-        Box::pin(async move { Self::release(&self, id).await })
+    fn release(
+        self: Arc<Self>,
+        id: EntityId,
+        tenant: Option<TenantId>,
+    ) -> BoxFuture<'static, Result<bool, StoreError>> {
+        Box::pin(async move { Self::release(&self, id, tenant).await })
     }
 
     fn passivate(&self, before: DateTime<Utc>) -> usize {

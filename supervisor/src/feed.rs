@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use domain::ports::{FactSink, Facts, StoreError, StoredFact};
+use domain::ports::{FactPage, FactSink, Facts, StoreError, StoredFact};
 use tokio::sync::{Notify, broadcast};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
@@ -26,8 +26,13 @@ pub type Batch = Arc<[Arc<StoredFact>]>;
 /// What memory holds after a number.
 #[derive(Debug)]
 pub enum History {
-    /// Everything after it, in order.
-    Held(Vec<Arc<StoredFact>>),
+    /// What follows it.
+    Held {
+        /// The facts, in order.
+        facts: Vec<Arc<StoredFact>>,
+        /// The number up to which that is all.
+        to: i64,
+    },
     /// It begins only after this number; older facts are in the table.
     Older(i64),
 }
@@ -44,6 +49,8 @@ pub struct Feed {
 struct State {
     /// The number of the last fact passed on; none until the log's head is known.
     last: Option<i64>,
+    /// The number after which the ring holds everything.
+    since: i64,
     ring: VecDeque<Arc<StoredFact>>,
     held: VecDeque<Vec<StoredFact>>,
 }
@@ -52,7 +59,7 @@ impl Feed {
     /// Makes a feed that passes nothing on before [`Feed::run`] knows where the log stands.
     pub fn new() -> Arc<Self> {
         let (live, _) = broadcast::channel(BROADCAST_MAX);
-        let state = State { last: None, ring: VecDeque::new(), held: VecDeque::new() };
+        let state = State { last: None, since: 0, ring: VecDeque::new(), held: VecDeque::new() };
         Arc::new(Self { state: Mutex::new(state), live, hole: Notify::new() })
     }
 
@@ -66,16 +73,21 @@ impl Feed {
         self.live.subscribe()
     }
 
-    /// Returns what memory holds after `seq`.
-    pub fn after(&self, seq: i64) -> History {
+    /// Returns what memory holds after `seq`, `limit` facts at most.
+    pub fn after(&self, seq: i64, limit: usize) -> History {
         let state = self.lock();
-        let last = state.last.unwrap_or_default();
-        let first = state.ring.front().map_or(last + 1, |fact| fact.seq);
-        if seq + 1 < first {
-            return History::Older(first - 1);
+        if seq < state.since {
+            return History::Older(state.since);
         }
         let start = state.ring.partition_point(|fact| fact.seq <= seq);
-        History::Held(state.ring.range(start..).cloned().collect())
+        let facts: Vec<_> = state.ring.range(start..).take(limit).cloned().collect();
+        let is_all = start + facts.len() == state.ring.len();
+        let to = if is_all {
+            state.last.unwrap_or_default().max(seq)
+        } else {
+            facts.last().map_or(seq, |fact| fact.seq)
+        };
+        History::Held { facts, to }
     }
 
     /// Keeps up with the table: fills holes, and finds what other instances committed.
@@ -101,47 +113,52 @@ impl Feed {
             let (head, _) = facts.head().await?;
             let mut state = self.lock();
             state.last = Some(head);
+            state.since = head;
             self.pass_on_held(&mut state);
             return Ok(());
         };
         loop {
-            let read = facts.after(last, READ_MAX).await?;
-            let Some(newest) = read.last().map(|fact| fact.seq) else { return Ok(()) };
-            let is_full = read.len() == READ_MAX as usize;
+            let FactPage { facts: read, to, .. } = facts.after(last, READ_MAX).await?;
+            let is_full = to - last >= i64::from(READ_MAX);
             let mut state = self.lock();
-            self.pass_on(&mut state, read);
+            self.pass_on(&mut state, read, to);
             self.pass_on_held(&mut state);
-            last = state.last.unwrap_or(newest);
+            last = state.last.unwrap_or(to);
             if !is_full {
                 return Ok(());
             }
         }
     }
 
-    /// Passes on what of `facts` follows the last number; the caller made sure there is no hole.
-    fn pass_on(&self, state: &mut State, facts: Vec<StoredFact>) {
+    /// Passes on what of `facts` follows the last number; the caller made sure that up to `to` these
+    /// are all.
+    fn pass_on(&self, state: &mut State, facts: Vec<StoredFact>, to: i64) {
         let last = state.last.unwrap_or_default();
         let fresh: Vec<_> =
             facts.into_iter().filter(|fact| fact.seq > last).map(Arc::new).collect();
-        let Some(newest) = fresh.last().map(|fact| fact.seq) else { return };
-        state.last = Some(newest);
+        state.last = Some(last.max(to));
         for fact in &fresh {
-            if state.ring.len() == RING_MAX {
-                state.ring.pop_front();
+            if state.ring.len() == RING_MAX
+                && let Some(oldest) = state.ring.pop_front()
+            {
+                state.since = oldest.seq;
             }
             state.ring.push_back(Arc::clone(fact));
+        }
+        if fresh.is_empty() {
+            return;
         }
         // Nobody listening is no error.
         let _ = self.live.send(fresh.into());
     }
 
     fn pass_on_held(&self, state: &mut State) {
-        while let Some(first) = state.held.front().and_then(|batch| batch.first()) {
-            if first.seq > state.last.unwrap_or_default() + 1 {
+        while let Some((first, to)) = state.held.front().and_then(|batch| ends(batch)) {
+            if first > state.last.unwrap_or_default() + 1 {
                 return self.hole.notify_one();
             }
             if let Some(batch) = state.held.pop_front() {
-                self.pass_on(state, batch);
+                self.pass_on(state, batch, to);
             }
         }
     }
@@ -153,11 +170,11 @@ impl Feed {
 
 impl FactSink for Feed {
     fn publish(&self, facts: Vec<StoredFact>) {
-        let Some(first) = facts.first().map(|fact| fact.seq) else { return };
+        let Some((first, to)) = ends(&facts) else { return };
         let mut state = self.lock();
         match state.last {
             Some(last) if first <= last + 1 => {
-                self.pass_on(&mut state, facts);
+                self.pass_on(&mut state, facts, to);
                 self.pass_on_held(&mut state);
             }
             Some(_) | None => {
@@ -171,4 +188,9 @@ impl FactSink for Feed {
             }
         }
     }
+}
+
+/// Returns the first and the last number of a batch of our own, which has no holes.
+fn ends(batch: &[StoredFact]) -> Option<(i64, i64)> {
+    Some((batch.first()?.seq, batch.last()?.seq))
 }

@@ -172,12 +172,17 @@ impl<M: Machine> Branch<M> {
         });
     }
 
-    /// Releases an entity: what waited is applied in order. Answers whether it was in quarantine.
+    /// Releases an entity, if it is `tenant`'s or no tenant is named: what waited is applied in order.
+    /// Answers whether it was in quarantine.
     ///
     /// # Errors
     /// [`StoreError`] when the store cannot say.
-    pub async fn release(self: &Arc<Self>, id: EntityId) -> Result<bool, StoreError> {
-        let was_there = self.store.release(Self::key(id), self.clock.now()).await?;
+    pub async fn release(
+        self: &Arc<Self>,
+        id: EntityId,
+        tenant: Option<TenantId>,
+    ) -> Result<bool, StoreError> {
+        let was_there = self.store.release(Self::key(id), tenant, self.clock.now()).await?;
         if was_there {
             self.let_go(id);
         }

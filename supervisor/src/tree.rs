@@ -8,9 +8,10 @@ use actors::{AfterCommit, Context, Performer};
 use dashmap::DashMap;
 use domain::policy::PERMITS_DEFAULT;
 use domain::ports::{
-    Clock, DialScope, DialStop, Journal, QuarantinedEntity, Repository, Store, StoreError,
+    Clock, DialScope, DialStop, IntentCount, Journal, QuarantinedEntity, Repository, Store,
+    StoreError,
 };
-use domain::{EntityId, EntityKey, Kind, Machine};
+use domain::{EntityId, EntityKey, Kind, Machine, TenantId};
 use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef, SupervisionEvent};
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::time::{Instant, timeout, timeout_at};
@@ -41,7 +42,7 @@ const DRAIN_WORK_SHARE: f64 = 0.75;
 const LEAVING_PAUSE: Duration = Duration::from_millis(50);
 /// How long the last tasks may take to notice that everything has ended.
 const END_PATIENCE: Duration = Duration::from_millis(500);
-/// Rows a list of quarantined entities shows.
+/// Rows a list of quarantined entities shows of each tenant.
 const QUARANTINE_SHOWN: u32 = 200;
 
 /// What the tree stands on.
@@ -130,8 +131,8 @@ pub struct TreeStats {
     pub set_aside: Vec<(Kind, i64)>,
     /// The stops in force.
     pub stops: Vec<DialStop>,
-    /// Open intents by status.
-    pub intents: Vec<(String, i64)>,
+    /// Open intents by tenant and status.
+    pub intents: Vec<IntentCount>,
 }
 
 /// The tree. Built first, so that branches can be handed out; started when everything is wired.
@@ -367,13 +368,18 @@ impl Tree {
         self.ports.store.stops().await
     }
 
-    /// Releases an entity from quarantine; answers whether it was there.
+    /// Releases an entity from quarantine, if it is `tenant`'s or no tenant is named; answers whether it
+    /// was there.
     ///
     /// # Errors
     /// [`StoreError`] when the store cannot say.
-    pub async fn release(&self, key: EntityKey) -> Result<bool, StoreError> {
+    pub async fn release(
+        &self,
+        key: EntityKey,
+        tenant: Option<TenantId>,
+    ) -> Result<bool, StoreError> {
         match self.hub.branch(key.kind) {
-            Some(branch) => branch.release(key.id).await,
+            Some(branch) => branch.release(key.id, tenant).await,
             None => Ok(false),
         }
     }

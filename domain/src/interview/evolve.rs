@@ -16,8 +16,13 @@ impl Interview {
         let phase = std::mem::replace(&mut self.phase, Phase::Absent);
         self.phase = match (phase, fact) {
             (Phase::Deleted(stone), _) => Phase::Deleted(stone),
-            (_, Fact::Deleted { call_id, status, at, .. }) => {
-                Phase::Deleted(Tombstone { call_id: call_id.clone(), status: *status, at: *at })
+            (_, Fact::Deleted { call_id, status, belongs_to, at, .. }) => {
+                Phase::Deleted(Tombstone {
+                    call_id: call_id.clone(),
+                    status: *status,
+                    belongs_to: *belongs_to,
+                    at: *at,
+                })
             }
             (Phase::Absent, fact) => begun(fact),
             (Phase::Dialing(dialing), fact) => dialing.fold(fact),

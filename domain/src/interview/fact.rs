@@ -169,6 +169,9 @@ pub enum Fact {
         call_id: Option<CallId>,
         /// How far it got.
         status: CallStatus,
+        /// The HR user whose call it was.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        belongs_to: Option<Uuid>,
         /// When.
         at: DateTime<Utc>,
     },

@@ -106,7 +106,8 @@ impl Interview {
             Phase::Over(over) => (over.call.record.application, over.told),
         };
         let (by, call_id) = (by.to_owned(), self.call_id().cloned());
-        let deleted = Fact::Deleted { by, call_id: call_id.clone(), status, at: now };
+        let belongs_to = self.belongs_to();
+        let deleted = Fact::Deleted { by, call_id: call_id.clone(), status, belongs_to, at: now };
         let mut decision = Decision::of(deleted);
         if let (Some(application), None) = (application, told) {
             let ended = InterviewEnd { call_id, ..InterviewEnd::of(self.id, Grade::Unknown) };

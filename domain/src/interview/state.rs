@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use super::fact::Ordered;
 use super::fetch::{Fetch, FetchStage};
@@ -129,12 +130,15 @@ pub(super) enum Watch {
     Late { since: DateTime<Utc> },
 }
 
-/// What is left of a deleted one.
+/// What is left of a deleted one; nothing about the candidate.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Tombstone {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub call_id: Option<CallId>,
     pub status: CallStatus,
+    /// Whose it was: they have to hear that it is gone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub belongs_to: Option<Uuid>,
     pub at: DateTime<Utc>,
 }
 
@@ -180,6 +184,17 @@ impl Interview {
             Phase::Live(live) => Some(live.status.into()),
             Phase::Over(over) => Some(over.end.status()),
             Phase::Deleted(stone) => Some(stone.status),
+        }
+    }
+
+    /// Returns the HR user it belongs to, once known.
+    pub(super) fn belongs_to(&self) -> Option<Uuid> {
+        match &self.phase {
+            Phase::Absent => None,
+            Phase::Dialing(dialing) => dialing.order.belongs_to,
+            Phase::Live(live) => live.call.record.belongs_to,
+            Phase::Over(over) => over.call.record.belongs_to,
+            Phase::Deleted(stone) => stone.belongs_to,
         }
     }
 

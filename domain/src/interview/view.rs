@@ -44,7 +44,7 @@ pub struct InterviewView {
     pub turns: u32,
     /// When it was first known to be over.
     pub ended_at: Option<DateTime<Utc>>,
-    /// When it was deleted; its personal data are not shown then, and must not be kept.
+    /// When it was deleted; the candidate's data are not shown then, and must not be kept.
     pub deleted_at: Option<DateTime<Utc>>,
 }
 
@@ -63,6 +63,7 @@ impl Interview {
             )),
             Phase::Over(over) => Some(over.view()),
             Phase::Deleted(stone) => Some(InterviewView {
+                belongs_to: stone.belongs_to,
                 deleted_at: Some(stone.at),
                 ..InterviewView::of(stone.call_id.clone(), stone.status, &Record::default())
             }),

@@ -19,14 +19,16 @@ pub use journal::{
     LedgerAnswer, SignalRow, State, Step, Verdict, VerdictName, Wake,
 };
 pub use queries::{
-    ApplicationImport, Applications, ImportReport, InterviewDetail, InterviewFilter, InterviewPage,
-    InterviewQueries, InterviewStats, InterviewSummary, JobPostImport, KnownCall, PageRequest,
-    Scope, ScreeningPage, ScreeningQueries, ScreeningSummary, StatusCount, Transcripts, TurnView,
+    ApplicationImport, Applications, ImportRefusal, ImportReport, InterviewDetail, InterviewFilter,
+    InterviewOwners, InterviewPage, InterviewQueries, InterviewStats, InterviewSummary,
+    JobPostImport, KnownCall, PageRequest, Scope, ScreeningPage, ScreeningQueries,
+    ScreeningSummary, StatusCount, Transcripts, TurnView,
 };
 pub use store::{
-    Checkpoint, Checkpoints, DialScope, DialStop, Dialing, DueIntent, DueWake, Facts, Inbox,
-    InboxRow, Intents, Loaded, NewInboxRow, OpenIntent, Parking, Quarantine, QuarantinedEntity,
-    Repository, Resolution, Resolver, Store, StoreError, StoredFact, Timers, Whose,
+    Checkpoint, Checkpoints, DialScope, DialStop, Dialing, DueIntent, DueWake, FactPage, Facts,
+    Inbox, InboxRow, IntentCount, Intents, Loaded, NewInboxRow, OpenIntent, Parking, Quarantine,
+    QuarantinedEntity, Repository, Resolution, Resolver, Store, StoreError, StoredFact, Timers,
+    Whose,
 };
 
 /// A future on the heap, so that a port can be a trait object.

@@ -165,6 +165,15 @@ pub struct InterviewStats {
     pub seq: i64,
 }
 
+/// Whose interviews are, read from one snapshot.
+#[derive(Clone, Debug)]
+pub struct InterviewOwners {
+    /// Those that exist, deleted ones too, each with the HR user it belongs to, where it does.
+    pub owners: Vec<(EntityId, Option<Uuid>)>,
+    /// The number of the last fact the answer can know of.
+    pub seq: i64,
+}
+
 /// Reads interviews.
 pub trait InterviewQueries: Send + Sync {
     /// Returns a page.
@@ -176,6 +185,8 @@ pub trait InterviewQueries: Send + Sync {
     ) -> Answer<'_, InterviewPage>;
     /// Returns one, or none when it does not exist in `scope` or was deleted.
     fn detail(&self, scope: Scope, id: EntityId) -> Answer<'_, Option<InterviewDetail>>;
+    /// Returns whose these are.
+    fn owners(&self, tenant: TenantId, ids: Vec<EntityId>) -> Answer<'_, InterviewOwners>;
     /// Returns figures.
     fn stats(&self, scope: Scope, filter: InterviewFilter) -> Answer<'_, InterviewStats>;
     /// Returns what is known of those of `calls` that are known at all.
@@ -295,16 +306,25 @@ pub struct ImportReport {
     pub asked: Vec<EntityId>,
 }
 
+/// Why an import was undone. An id of another tenant's is told from a free one by nothing else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ImportRefusal {
+    /// An application names a job post that does not exist.
+    JobPostUnknown(Uuid),
+    /// A job post's id cannot be used: it is taken elsewhere.
+    JobPostIdUnusable(Uuid),
+    /// An application's id cannot be used: it is taken elsewhere.
+    ApplicationIdUnusable(Uuid),
+}
+
 /// Imports jobs and applications.
 pub trait Applications: Send + Sync {
     /// Writes all or nothing, and tells each application's screening through its inbox.
-    ///
-    /// Answers the id of the job post an application names that does not exist, if any.
     fn import(
         &self,
         tenant: TenantId,
         posts: Vec<JobPostImport>,
         applications: Vec<ApplicationImport>,
         at: DateTime<Utc>,
-    ) -> Answer<'_, Result<ImportReport, Uuid>>;
+    ) -> Answer<'_, Result<ImportReport, ImportRefusal>>;
 }

@@ -208,6 +208,17 @@ pub struct OpenIntent {
     pub ambiguous_since: Option<DateTime<Utc>>,
 }
 
+/// How many open intents of one tenant have one status.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct IntentCount {
+    /// Whose.
+    pub tenant: TenantId,
+    /// Which status.
+    pub status: String,
+    /// How many.
+    pub count: i64,
+}
+
 /// The intents beside the journal: finding work, and what is learnt without a decision.
 pub trait Intents: Send + Sync {
     /// Takes planned intents of that reach that are due; pushes them 30 s ahead.
@@ -227,8 +238,8 @@ pub trait Intents: Send + Sync {
     fn ambiguous(&self, id: IntentId, now: DateTime<Utc>, until: DateTime<Utc>) -> Answer<'_, ()>;
     /// Counts the permits that are taken: calls of ours that may be under way.
     fn permits_taken(&self, now: DateTime<Utc>) -> Answer<'_, u32>;
-    /// Counts open intents by status, for the tree.
-    fn counts(&self) -> Answer<'_, Vec<(String, i64)>>;
+    /// Counts open intents by tenant and status, for the tree.
+    fn counts(&self) -> Answer<'_, Vec<IntentCount>>;
 }
 
 /// What dialing is stopped for.
@@ -240,18 +251,15 @@ pub enum DialScope {
     Tenant(TenantId),
     /// One provider, by the name of the platform dialled through.
     Provider(String),
-    /// One campaign or batch.
-    Campaign(Uuid),
 }
 
 impl DialScope {
-    /// Returns the stored text: `all`, `tenant:…`, `provider:…`, `campaign:…`.
+    /// Returns the stored text: `all`, `tenant:…`, `provider:…`.
     pub fn as_text(&self) -> String {
         match self {
             Self::All => "all".to_owned(),
             Self::Tenant(id) => format!("tenant:{id}"),
             Self::Provider(name) => format!("provider:{name}"),
-            Self::Campaign(id) => format!("campaign:{id}"),
         }
     }
 }
@@ -292,6 +300,8 @@ pub trait Dialing: Send + Sync {
 pub struct QuarantinedEntity {
     /// Which entity.
     pub key: EntityKey,
+    /// Whose data it is.
+    pub tenant: TenantId,
     /// Why.
     pub reason: String,
     /// The inbox row that brought it there, where it is known.
@@ -313,9 +323,15 @@ pub trait Quarantine: Send + Sync {
         poison: Option<Uuid>,
         at: DateTime<Utc>,
     ) -> Answer<'_, ()>;
-    /// Releases it: its rows may be claimed again, and it is woken; answers whether it was there.
-    fn release(&self, key: EntityKey, at: DateTime<Utc>) -> Answer<'_, bool>;
-    /// Returns who is in quarantine, oldest first.
+    /// Releases it, if it is `tenant`'s or no tenant is named: its rows may be claimed again, and it is
+    /// woken; answers whether it was there.
+    fn release(
+        &self,
+        key: EntityKey,
+        tenant: Option<TenantId>,
+        at: DateTime<Utc>,
+    ) -> Answer<'_, bool>;
+    /// Returns who is in quarantine, oldest first, at most `limit` of each tenant's.
     fn list(&self, limit: u32) -> Answer<'_, Vec<QuarantinedEntity>>;
 }
 
@@ -340,10 +356,22 @@ pub struct StoredFact {
     pub at: DateTime<Utc>,
 }
 
+/// A stretch of the log. Facts of kinds that only a newer release knows are passed over, so who goes
+/// on from here goes by the numbers, not by the last fact.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FactPage {
+    /// The facts, in order.
+    pub facts: Vec<StoredFact>,
+    /// The number the stretch begins after; beyond the one asked for where older facts aged out.
+    pub after: i64,
+    /// The number it reaches, which is the one it begins after when nothing follows that.
+    pub to: i64,
+}
+
 /// The history of the feed.
 pub trait Facts: Send + Sync {
-    /// Returns up to `limit` facts after `seq`, in order.
-    fn after(&self, seq: i64, limit: u32) -> Answer<'_, Vec<StoredFact>>;
+    /// Reads up to `limit` facts after `seq`.
+    fn after(&self, seq: i64, limit: u32) -> Answer<'_, FactPage>;
     /// Returns one entity's facts after `seq`, in order.
     fn of(&self, key: EntityKey, seq: i64, limit: u32) -> Answer<'_, Vec<StoredFact>>;
     /// Returns the last number, and the epoch of the log, which changes only when it is reset.

@@ -25,6 +25,26 @@ pub struct Principal {
     pub expires_at: DateTime<Utc>,
 }
 
+impl Principal {
+    /// Returns the tenant to which what they run is confined; none for those who run the server.
+    ///
+    /// Those are the SUPERADMINs, and the default tenant's ADMINs: on a server without further tenants
+    /// there is nobody else.
+    pub fn confined_to(&self) -> Option<TenantId> {
+        let runs_the_server = match self.role {
+            Role::Superadmin => true,
+            Role::Admin => self.tenant == TenantId::DEFAULT,
+            Role::SalesHead
+            | Role::Hr
+            | Role::ExternalHr
+            | Role::BatchLead
+            | Role::Student
+            | Role::Agent => false,
+        };
+        (!runs_the_server).then_some(self.tenant)
+    }
+}
+
 /// One of our own services; proof that its token was checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ServiceCaller;

@@ -9,8 +9,11 @@ use serde_json::{Map, Value};
 use supervisor::{Feed, History, Tree};
 use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
+use tracing::warn;
 
 use super::frames::Rendered;
+use super::owners::Owners;
+use super::sampler::{Sample, TreeSampler};
 
 /// Batches a socket may lag behind before it resumes from history.
 const BROADCAST_MAX: usize = 256;
@@ -26,8 +29,6 @@ pub struct LiveServices {
     pub facts: Arc<dyn Facts>,
     /// Snapshots, and who may see what.
     pub queries: Arc<dyn InterviewQueries>,
-    /// The tree's figures.
-    pub tree: Arc<Tree>,
     /// Changes only when the log itself is reset.
     pub epoch: String,
 }
@@ -43,18 +44,37 @@ pub(super) struct Item {
 
 pub(super) type Items = Arc<[Item]>;
 
+/// A stretch of the log, rendered.
+pub(super) struct Page {
+    pub items: Vec<Item>,
+    /// The number it begins after; beyond the one asked for where older facts are not held.
+    pub after: i64,
+    /// The number it reaches, whoever can read what lies there.
+    pub to: i64,
+}
+
 /// Renders what the feed passes on, and passes it to every socket.
 #[derive(Clone)]
 pub struct LiveHub {
     pub(super) services: LiveServices,
+    pub(super) owners: Arc<Owners>,
+    pub(super) tree: Arc<TreeSampler>,
     live: broadcast::Sender<Items>,
 }
 
 impl LiveHub {
-    /// Starts rendering; ends with `shutdown`.
-    pub fn start(services: LiveServices, shutdown: CancellationToken) -> Self {
+    /// Starts rendering, and looking at the tree for those who watch it; ends with `shutdown`.
+    pub fn start(services: LiveServices, tree: Arc<Tree>, shutdown: CancellationToken) -> Self {
+        let hub = Self::rendering(services, shutdown.clone());
+        tokio::spawn(sample(Arc::clone(&hub.tree), tree, shutdown));
+        hub
+    }
+
+    /// Starts rendering alone.
+    pub(super) fn rendering(services: LiveServices, shutdown: CancellationToken) -> Self {
         let (live, _) = broadcast::channel(BROADCAST_MAX);
-        let hub = Self { services, live };
+        let owners = Arc::new(Owners::new(Arc::clone(&services.queries)));
+        let hub = Self { services, owners, tree: TreeSampler::new(), live };
         tokio::spawn(render(hub.clone(), shutdown));
         hub
     }
@@ -64,15 +84,30 @@ impl LiveHub {
     }
 
     /// Returns a page of what follows `seq`: from memory where it is held, else from the table.
-    pub(super) async fn history(&self, seq: i64) -> Result<Vec<Item>, StoreError> {
-        match self.services.feed.after(seq) {
-            History::Held(facts) => {
-                Ok(facts.iter().take(HISTORY_PAGE as usize).map(|fact| item(fact)).collect())
+    pub(super) async fn history(&self, seq: i64) -> Result<Page, StoreError> {
+        match self.services.feed.after(seq, HISTORY_PAGE as usize) {
+            History::Held { facts, to } => {
+                Ok(Page { items: facts.iter().map(|fact| item(fact)).collect(), after: seq, to })
             }
             History::Older(_) => {
-                let facts = self.services.facts.after(seq, HISTORY_PAGE).await?;
-                Ok(facts.iter().map(item).collect())
+                let page = self.services.facts.after(seq, HISTORY_PAGE).await?;
+                let items = page.facts.iter().map(item).collect();
+                Ok(Page { items, after: page.after, to: page.to })
             }
+        }
+    }
+}
+
+async fn sample(sampler: Arc<TreeSampler>, tree: Arc<Tree>, shutdown: CancellationToken) {
+    sampler.run(|| look_at(Arc::clone(&tree)), shutdown).await;
+}
+
+async fn look_at(tree: Arc<Tree>) -> Sample {
+    match tree.stats().await {
+        Ok(stats) => Some(Arc::new(stats)),
+        Err(failure) => {
+            warn!(error = &failure as &dyn std::error::Error, "the tree cannot be looked at");
+            None
         }
     }
 }
@@ -100,7 +135,7 @@ async fn render(hub: LiveHub, shutdown: CancellationToken) {
 }
 
 /// Renders one fact: its fields in camel case, and whose they are.
-fn item(fact: &StoredFact) -> Item {
+pub(super) fn item(fact: &StoredFact) -> Item {
     let mut data = match serde_json::from_str(&fact.data) {
         Ok(Value::Object(fields)) => fields,
         _ => Map::new(),

@@ -4,10 +4,17 @@
 
 mod frames;
 mod hub;
+mod owners;
+mod sampler;
 mod session;
 mod socket;
 mod subscription;
 mod topic;
+
+#[cfg(test)]
+mod doubles;
+#[cfg(test)]
+mod tests;
 
 pub use hub::{LiveHub, LiveServices};
 pub use socket::LiveState;

@@ -4,15 +4,16 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use axum::extract::ws::{Message, WebSocket};
-use domain::EntityId;
 use domain::ports::{InterviewFilter, PageRequest, Scope, StoreError};
 use serde_json::{Value, json};
 use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use tracing::debug;
 
 use super::frames::{ClientFrame, ServerFrame};
 use super::hub::{Item, Items};
+use super::sampler::Sample;
 use super::socket::{Bye, LiveState, known};
 use super::subscription::{Subscription, TOPICS_MAX};
 use super::topic::Topic;
@@ -27,14 +28,10 @@ const SEND_TIMEOUT: Duration = Duration::from_secs(30);
 const FLUSH_TICK: Duration = Duration::from_millis(25);
 /// How often the server shows that it is alive; two unanswered ones end the socket.
 const HEARTBEAT: Duration = Duration::from_secs(20);
-/// How often the tree is looked at.
-const TREE_TICK: Duration = Duration::from_secs(1);
 /// How long before its end a token's holder is warned.
 const EXPIRY_WARNING: chrono::Duration = chrono::Duration::seconds(60);
 /// Rows of a snapshot of the board.
 const BOARD_ROWS: u32 = 200;
-/// Calls whose owner a recruiter's socket remembers.
-const OWNERS_MAX: usize = 50_000;
 
 pub(super) struct Session {
     pub(super) socket: WebSocket,
@@ -43,7 +40,8 @@ pub(super) struct Session {
     subscriptions: HashMap<u64, Subscription>,
     /// The last number that came over the broadcast, or was read in its place.
     seen: i64,
-    owners: HashMap<EntityId, bool>,
+    /// What the tree is like, while it is watched.
+    tree: Option<watch::Receiver<Sample>>,
     tree_said: Value,
     unanswered: u32,
     is_warned: bool,
@@ -57,7 +55,7 @@ impl Session {
             principal,
             subscriptions: HashMap::new(),
             seen: 0,
-            owners: HashMap::new(),
+            tree: None,
             tree_said: Value::Null,
             unanswered: 0,
             is_warned: false,
@@ -74,21 +72,19 @@ impl Session {
         let closing = self.live.app.sockets.closing().clone();
         let mut flush = interval(FLUSH_TICK);
         let mut heartbeat = interval(HEARTBEAT);
-        let mut tree = interval(TREE_TICK);
-        for ticker in [&mut flush, &mut heartbeat, &mut tree] {
+        for ticker in [&mut flush, &mut heartbeat] {
             ticker.set_missed_tick_behavior(MissedTickBehavior::Delay);
             ticker.reset();
         }
         loop {
             let has_news = self.subscriptions.values().any(Subscription::has_news);
-            let watches_tree = self.subscriptions.values().any(|s| s.topic == Topic::Tree);
             let step = tokio::select! {
                 () = closing.cancelled() => Err(Bye::Restart),
                 message = self.socket.recv() => self.heard(message).await,
                 batch = items.recv() => self.received(batch).await,
                 _ = flush.tick(), if has_news => self.flush().await,
                 _ = heartbeat.tick() => self.beat().await,
-                _ = tree.tick(), if watches_tree => self.look_at_tree().await,
+                sample = sampled(&mut self.tree) => self.show_tree(sample).await,
             };
             if let Err(bye) = step {
                 debug!(?bye, "a socket ends");
@@ -131,6 +127,7 @@ impl Session {
             Ok(ClientFrame::Ping) => self.send(ServerFrame::Pong.text()).await,
             Ok(ClientFrame::Unsub { id }) => {
                 self.subscriptions.remove(&id);
+                self.watch_tree();
                 self.answer(id, Ok(())).await
             }
             Ok(ClientFrame::Cmd { id }) => {
@@ -149,9 +146,12 @@ impl Session {
     fn renew(&mut self, token: &str) -> Result<(), Bye> {
         match known(&self.live.app, token) {
             Ok(principal) if principal.sub == self.principal.sub => {
-                self.owners.clear();
                 self.is_warned = false;
                 self.principal = principal;
+                if matches!(scope(&principal), Scope::Owner(..)) {
+                    self.subscriptions.retain(|_, s| s.topic != Topic::Tree);
+                    self.watch_tree();
+                }
                 Ok(())
             }
             Ok(_) | Err(_) => Err(Bye::Expired),
@@ -170,6 +170,13 @@ impl Session {
             Err(refusal) => return self.answer(id, Err(refusal)).await,
         };
         self.answer(id, Ok(())).await?;
+        if topic == Topic::Tree {
+            // Its state is all there is to it: every watch begins with the newest.
+            self.subscriptions.insert(id, Subscription::new(topic, self.seen));
+            self.tree = None;
+            self.watch_tree();
+            return Ok(());
+        }
         let is_of_this_log = epoch.is_none_or(|epoch| epoch == self.live.hub.services.epoch);
         match from {
             // A page may have been read a moment ahead of this process's feed.
@@ -220,9 +227,8 @@ impl Session {
         let mut reached = from;
         while reached < self.seen {
             let Ok(page) = self.live.hub.history(reached).await else { return Err(Bye::Restart) };
-            let Some(first) = page.first().map(|item| item.rendered.seq) else { break };
-            if first > reached + 1 {
-                let gap = ServerFrame::Gap { id, from: reached, to: first - 1, reason: "expired" };
+            if page.after > reached {
+                let gap = ServerFrame::Gap { id, from: reached, to: page.after, reason: "expired" };
                 self.send(gap.text()).await?;
                 let topic = self.subscriptions.get(&id).map(|s| s.topic);
                 return match topic {
@@ -230,17 +236,19 @@ impl Session {
                     None => Ok(()),
                 };
             }
-            for item in &page {
-                reached = item.rendered.seq;
-                if self.may_see(item).await?
-                    && let Some(subscription) = self.subscriptions.get_mut(&id)
-                    && subscription.topic.holds(item.key.kind, item.key.id)
-                {
-                    subscription.offer(item.key.id, &item.rendered);
-                    if subscription.is_full() {
-                        self.flush().await?;
-                    }
+            if page.to == reached {
+                return Ok(());
+            }
+            reached = page.to;
+            for item in self.visible(&page.items).await? {
+                let Some(subscription) = self.subscriptions.get_mut(&id) else { return Ok(()) };
+                subscription.offer(item.key, &item.rendered);
+                if subscription.is_full() {
+                    self.flush().await?;
                 }
+            }
+            if let Some(subscription) = self.subscriptions.get_mut(&id) {
+                subscription.pass(reached);
             }
             self.flush().await?;
         }
@@ -273,7 +281,8 @@ impl Session {
                 let call = detail.map(|detail| interview_json(detail.summary));
                 Ok((json!({ "call": call }), seq))
             }
-            Topic::Tree => Ok((tree_json(services.tree.stats().await?), self.seen)),
+            // Its samples come by themselves.
+            Topic::Tree => Ok((Value::Null, self.seen)),
         }
     }
 
@@ -284,6 +293,9 @@ impl Session {
                     return Ok(());
                 };
                 if first > self.seen + 1 {
+                    for subscription in self.subscriptions.values_mut() {
+                        subscription.behind(first - 1 - self.seen);
+                    }
                     self.catch_up(first - 1).await?;
                 }
                 self.take(&items).await
@@ -300,58 +312,45 @@ impl Session {
             let Ok(page) = self.live.hub.history(self.seen).await else {
                 return Err(Bye::Restart);
             };
-            if page.is_empty() {
+            if page.to == self.seen {
                 return Ok(());
             }
-            self.take(&page).await?;
+            self.take(&page.items).await?;
+            self.seen = self.seen.max(page.to);
             self.flush().await?;
         }
         Ok(())
     }
 
     async fn take(&mut self, items: &[Item]) -> Result<(), Bye> {
-        for item in items {
-            if item.rendered.seq <= self.seen {
-                continue;
-            }
-            self.seen = item.rendered.seq;
-            let is_wanted = |s: &Subscription| s.topic.holds(item.key.kind, item.key.id);
-            if !self.subscriptions.values().any(is_wanted) || !self.may_see(item).await? {
-                continue;
-            }
+        for item in self.visible(items).await? {
             for subscription in self.subscriptions.values_mut() {
-                if subscription.topic.holds(item.key.kind, item.key.id) {
-                    subscription.offer(item.key.id, &item.rendered);
-                }
+                subscription.offer(item.key, &item.rendered);
             }
         }
+        let last = items.last().map_or(self.seen, |item| item.rendered.seq);
+        self.seen = self.seen.max(last);
         for subscription in self.subscriptions.values_mut() {
             subscription.pass(self.seen);
         }
         Ok(())
     }
 
-    /// Whether this person may see the fact: of their tenant, and for recruiters of their own calls.
-    async fn may_see(&mut self, item: &Item) -> Result<bool, Bye> {
-        if item.tenant != self.principal.tenant {
-            return Ok(false);
+    /// Returns what of `items` is waited for and may be seen by this person: of their tenant, and for
+    /// recruiters of their own calls.
+    async fn visible<'a>(&mut self, items: &'a [Item]) -> Result<Vec<&'a Item>, Bye> {
+        let is_wanted = |item: &&Item| {
+            item.tenant == self.principal.tenant
+                && self.subscriptions.values().any(|s| s.wants(item.key, item.rendered.seq))
+        };
+        let mut wanted: Vec<&Item> = items.iter().filter(is_wanted).collect();
+        if let Scope::Owner(tenant, user) = scope(&self.principal) {
+            let theirs = self.live.hub.owners.are_of(tenant, user, &wanted).await;
+            // Who cannot be told what is theirs comes back and resumes, rather than missing it.
+            let mut theirs = theirs.map_err(|_| Bye::Restart)?.into_iter();
+            wanted.retain(|_| theirs.next() == Some(true));
         }
-        let scope = scope(&self.principal);
-        if matches!(scope, Scope::Tenant(_)) {
-            return Ok(true);
-        }
-        match self.owners.get(&item.key.id) {
-            Some(is_theirs) if !item.says_owner => return Ok(*is_theirs),
-            Some(_) | None => {}
-        }
-        // Who cannot be told what is theirs comes back and resumes, rather than missing it.
-        let found = self.live.hub.services.queries.detail(scope, item.key.id).await;
-        let found = found.map_err(|_| Bye::Restart)?;
-        if self.owners.len() >= OWNERS_MAX {
-            self.owners.clear();
-        }
-        self.owners.insert(item.key.id, found.is_some());
-        Ok(found.is_some())
+        Ok(wanted)
     }
 
     async fn flush(&mut self) -> Result<(), Bye> {
@@ -362,7 +361,21 @@ impl Session {
         for frame in frames {
             self.send(frame).await?;
         }
+        let skipped =
+            self.subscriptions.iter().filter_map(|(id, s)| Some((*id, s.skipped_after()?)));
+        let skipped: Vec<(u64, i64)> = skipped.collect();
+        for (id, from) in skipped {
+            self.show_anew(id, from).await?;
+        }
         Ok(())
+    }
+
+    /// Sends the board as it is now in the place of the facts that a slow reader was not sent.
+    async fn show_anew(&mut self, id: u64, from: i64) -> Result<(), Bye> {
+        let (data, seq) = self.read(Topic::Calls).await.map_err(|_| Bye::Restart)?;
+        self.subscriptions.insert(id, Subscription::new(Topic::Calls, seq));
+        self.send(ServerFrame::Gap { id, from, to: seq, reason: "slow" }.text()).await?;
+        self.send(ServerFrame::Snap { id, topic: "calls", seq, data }.text()).await
     }
 
     async fn beat(&mut self) -> Result<(), Bye> {
@@ -382,10 +395,21 @@ impl Session {
         self.send(ServerFrame::Beat { seq: self.seen }.text()).await
     }
 
+    /// Begins to watch the tree, or ends it, as the subscriptions ask for.
+    fn watch_tree(&mut self) {
+        if !self.subscriptions.values().any(|s| s.topic == Topic::Tree) {
+            self.tree = None;
+        } else if self.tree.is_none() {
+            self.tree_said = Value::Null;
+            self.tree = Some(self.live.hub.tree.subscribe());
+        }
+    }
+
     /// Sends the tree to those who watch it, when it is not as it was said last.
-    async fn look_at_tree(&mut self) -> Result<(), Bye> {
-        let Ok(stats) = self.live.hub.services.tree.stats().await else { return Ok(()) };
-        let data = tree_json(stats);
+    async fn show_tree(&mut self, sample: Sample) -> Result<(), Bye> {
+        self.watch_tree();
+        let Some(stats) = sample else { return Ok(()) };
+        let data = tree_json(&stats, &self.principal);
         if data == self.tree_said {
             return Ok(());
         }
@@ -417,4 +441,14 @@ impl Session {
             Err(_) => Err(Bye::Slow),
         }
     }
+}
+
+/// Waits for the next look at the tree; for ever, while it is not watched.
+async fn sampled(tree: &mut Option<watch::Receiver<Sample>>) -> Sample {
+    if let Some(samples) = tree
+        && samples.changed().await.is_ok()
+    {
+        return samples.borrow_and_update().clone();
+    }
+    std::future::pending().await
 }

@@ -1,9 +1,8 @@
 //! One subscription: what it was sent, and what waits to be sent.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
-use domain::EntityId;
+use domain::EntityKey;
 
 use super::frames::{Rendered, ServerFrame};
 use super::topic::Topic;
@@ -12,7 +11,7 @@ use super::topic::Topic;
 pub(super) const TOPICS_MAX: usize = 64;
 /// Events of a log topic that may wait for a slow reader; beyond it the topic pauses.
 const LOG_QUEUE_MAX: usize = 256;
-/// Events of a state topic that wait unconflated; beyond it only the last of each call is kept.
+/// Events of a state topic that may wait for a slow reader; beyond it a snapshot comes in their place.
 const STATE_QUEUE_MAX: usize = 4_096;
 /// Events in one frame.
 const BATCH_MAX: usize = 200;
@@ -23,8 +22,10 @@ pub(super) struct Subscription {
     pub topic: Topic,
     /// The number up to which everything was sent, or waits.
     pub reached: i64,
-    pending: Vec<(EntityId, Arc<Rendered>)>,
-    state: Flow,
+    /// The number up to which everything was sent.
+    sent: i64,
+    pending: Vec<Arc<Rendered>>,
+    flow: Flow,
 }
 
 /// Whether a subscription takes events.
@@ -35,44 +36,65 @@ enum Flow {
     Paused {
         announced: bool,
     },
+    /// The reader was too slow for every single fact; it gets a snapshot in their place.
+    Skipped,
 }
 
 impl Subscription {
     pub fn new(topic: Topic, reached: i64) -> Self {
-        Self { topic, reached, pending: Vec::new(), state: Flow::Open }
+        Self { topic, reached, sent: reached, pending: Vec::new(), flow: Flow::Open }
+    }
+
+    /// Whether a fact of that entity is for this subscription, whoever may see it, and is still to come.
+    pub fn wants(&self, key: EntityKey, seq: i64) -> bool {
+        self.flow == Flow::Open && seq > self.reached && self.topic.holds(key.kind, key.id)
     }
 
     /// Takes an event that follows what was reached.
-    pub fn offer(&mut self, id: EntityId, event: &Arc<Rendered>) {
-        if event.seq <= self.reached || self.state != Flow::Open {
+    pub fn offer(&mut self, key: EntityKey, event: &Arc<Rendered>) {
+        if !self.wants(key, event.seq) {
             return;
         }
         match self.topic {
-            Topic::Calls if self.pending.len() >= STATE_QUEUE_MAX => self.conflate(),
+            Topic::Calls if self.pending.len() >= STATE_QUEUE_MAX => return self.skip(),
             Topic::Call(_) if self.pending.len() >= LOG_QUEUE_MAX => {
-                self.state = Flow::Paused { announced: false };
+                self.flow = Flow::Paused { announced: false };
                 return;
             }
             Topic::Calls | Topic::Call(_) | Topic::Tree => {}
         }
         self.reached = event.seq;
-        self.pending.push((id, Arc::clone(event)));
+        self.pending.push(Arc::clone(event));
+    }
+
+    /// Says that so many facts of the log, whoever's, wait for this socket.
+    pub fn behind(&mut self, facts: i64) {
+        let is_far = usize::try_from(facts).is_ok_and(|facts| facts > STATE_QUEUE_MAX);
+        if self.topic == Topic::Calls && self.flow == Flow::Open && is_far {
+            self.skip();
+        }
     }
 
     /// Says that everything up to `seq` was seen, though none of it was for this topic.
     pub fn pass(&mut self, seq: i64) {
-        if self.state == Flow::Open {
+        if self.flow == Flow::Open {
             self.reached = self.reached.max(seq);
+        }
+        if self.pending.is_empty() && self.flow == Flow::Open {
+            self.sent = self.reached;
         }
     }
 
-    /// Keeps only the last event of each call.
-    fn conflate(&mut self) {
-        let mut last: HashMap<EntityId, i64> = HashMap::new();
-        for (id, event) in &self.pending {
-            last.insert(*id, event.seq);
-        }
-        self.pending.retain(|(id, event)| last.get(id) == Some(&event.seq));
+    /// Gives up on the single facts: each says only what changed, so none of a call's can stand for the
+    /// others, and what is true now has to be read.
+    fn skip(&mut self) {
+        self.pending.clear();
+        self.flow = Flow::Skipped;
+    }
+
+    /// Returns the number after which a snapshot has to stand for what was skipped, if it has to.
+    pub fn skipped_after(&self) -> Option<i64> {
+        (self.flow == Flow::Skipped).then_some(self.sent)
     }
 
     /// Whether the next event might not find room.
@@ -81,21 +103,24 @@ impl Subscription {
     }
 
     pub fn has_news(&self) -> bool {
-        !self.pending.is_empty() || self.state == Flow::Paused { announced: false }
+        let is_owed = matches!(self.flow, Flow::Skipped | Flow::Paused { announced: false });
+        is_owed || !self.pending.is_empty()
     }
 
     /// Returns the frames that send what waits.
     pub fn flush(&mut self, id: u64) -> Vec<String> {
-        let pending: Vec<Arc<Rendered>> = self.pending.drain(..).map(|(_, event)| event).collect();
-        let mut frames: Vec<String> = pending
+        let mut frames: Vec<String> = std::mem::take(&mut self.pending)
             .chunks(BATCH_MAX)
             .map(|events| match events {
                 [event] => ServerFrame::Ev { id, event }.text(),
                 events => ServerFrame::Batch { id, events }.text(),
             })
             .collect();
-        if self.state == (Flow::Paused { announced: false }) {
-            self.state = Flow::Paused { announced: true };
+        if self.flow != Flow::Skipped {
+            self.sent = self.reached;
+        }
+        if self.flow == (Flow::Paused { announced: false }) {
+            self.flow = Flow::Paused { announced: true };
             frames.push(ServerFrame::Lag { id, from: self.reached }.text());
         }
         frames
@@ -104,10 +129,15 @@ impl Subscription {
 
 #[cfg(test)]
 mod tests {
+    use domain::{EntityId, Kind};
     use serde_json::value::RawValue;
     use uuid::Uuid;
 
     use super::*;
+
+    fn call(n: u128) -> EntityKey {
+        EntityKey { kind: Kind::Interview, id: EntityId(Uuid::from_u128(n)) }
+    }
 
     fn event(seq: i64) -> Arc<Rendered> {
         let data = RawValue::from_string("{}".to_owned()).unwrap();
@@ -116,10 +146,9 @@ mod tests {
 
     #[test]
     fn log_topic_pauses_for_a_slow_reader_and_says_from_where() {
-        let id = EntityId(Uuid::nil());
-        let mut subscription = Subscription::new(Topic::Call(id), 0);
+        let mut subscription = Subscription::new(Topic::Call(call(1).id), 0);
         for seq in 1..=1_000 {
-            subscription.offer(id, &event(seq));
+            subscription.offer(call(1), &event(seq));
         }
         let frames = subscription.flush(7);
         let lag = frames.last().unwrap();
@@ -128,23 +157,44 @@ mod tests {
     }
 
     #[test]
-    fn state_topic_keeps_the_last_event_of_each_call() {
+    fn state_topic_asks_for_a_snapshot_rather_than_lose_a_single_fact() {
         let mut subscription = Subscription::new(Topic::Calls, 0);
-        for seq in 1..=10_000 {
-            let id = EntityId(Uuid::from_u128(u128::try_from(seq % 10).unwrap()));
-            subscription.offer(id, &event(seq));
+        subscription.offer(call(1), &event(1));
+        assert_eq!(subscription.flush(7).len(), 1);
+        let seqs = 2..;
+        for seq in seqs.take(STATE_QUEUE_MAX) {
+            subscription.offer(call(u128::try_from(seq % 10).unwrap()), &event(seq));
         }
-        assert!(subscription.pending.len() <= STATE_QUEUE_MAX);
-        assert_eq!(subscription.pending.last().unwrap().1.seq, 10_000);
+        assert_eq!(subscription.skipped_after(), None);
+
+        subscription.offer(call(1), &event(5_000));
+        subscription.pass(5_000);
+
+        assert_eq!(subscription.skipped_after(), Some(1), "what was sent last");
+        assert!(subscription.has_news());
+        assert!(subscription.flush(7).is_empty(), "no fact out of a row of facts");
+        assert_eq!(subscription.skipped_after(), Some(1));
+    }
+
+    #[test]
+    fn state_topic_of_a_socket_far_behind_is_skipped_and_a_log_topic_is_not() {
+        let far = i64::try_from(STATE_QUEUE_MAX).unwrap() + 1;
+        let mut board = Subscription::new(Topic::Calls, 0);
+        board.behind(far - 1);
+        assert_eq!(board.skipped_after(), None);
+        board.behind(far);
+        assert_eq!(board.skipped_after(), Some(0));
+        let mut one = Subscription::new(Topic::Call(call(1).id), 0);
+        one.behind(far);
+        assert_eq!(one.skipped_after(), None);
     }
 
     #[test]
     fn what_was_reached_is_not_sent_again() {
-        let id = EntityId(Uuid::nil());
         let mut subscription = Subscription::new(Topic::Calls, 5);
-        subscription.offer(id, &event(5));
-        subscription.offer(id, &event(6));
-        subscription.offer(id, &event(6));
+        subscription.offer(call(1), &event(5));
+        subscription.offer(call(1), &event(6));
+        subscription.offer(call(1), &event(6));
         assert_eq!(subscription.flush(1).len(), 1);
         assert_eq!(subscription.reached, 6);
     }

@@ -42,7 +42,8 @@ pub(super) const fn page(code: Code) -> Page {
         | Code::TokenExpired
         | Code::AuthNotConfigured
         | Code::WebhookUnauthorized
-        | Code::Forbidden => about_the_caller(code),
+        | Code::Forbidden
+        | Code::ScopeForbidden => about_the_caller(code),
         Code::Conflict
         | Code::IdempotencyInFlight
         | Code::VersionMismatch
@@ -164,6 +165,12 @@ const fn about_the_caller(code: Code) -> Page {
             "The webhook's shared secret was not accepted, so nothing was stored.",
             "The secret header is absent, differs from ours, or no secret is set on this server.",
             "Set the same secret on both sides; `/readyz?verbose` says whether this side has one.",
+        ),
+        Code::ScopeForbidden => of(
+            "Not your scope",
+            "You may do this for your own tenant, and what you named is not confined to it.",
+            "`scope` names another tenant, or everything, or a provider that several tenants share.",
+            "Leave `scope` out: then it is your tenant. Those who run the server may name any scope.",
         ),
         _ => of(
             "Forbidden",

@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use domain::policy::{Score, StageWeights, Zone};
-use domain::ports::{ApplicationImport, JobPostImport};
+use domain::ports::{ApplicationImport, ImportRefusal, JobPostImport};
 use domain::screening::{JobPolicy, StageScores};
 use domain::{InvalidValue, Kind, Phone};
 use serde::{Deserialize, Serialize};
@@ -86,13 +86,13 @@ pub(super) async fn import(
     bound("jobPosts", request.job_posts.len(), &mut errors);
     bound("applications", request.applications.len(), &mut errors);
     let posts = rows("jobPosts", request.job_posts, JobPostRow::parse, &mut errors);
-    let applications =
+    let applications: Vec<ApplicationImport> =
         rows("applications", request.applications, ApplicationRow::parse, &mut errors);
     if !errors.is_empty() {
         errors.truncate(ERRORS_MAX);
         return Err(ApiError::invalid_all(errors));
     }
-    let jobs: Vec<Uuid> = applications.iter().map(|row: &ApplicationImport| row.job_post).collect();
+    let ids = Ids::of(&posts, &applications);
     let at = services.clock.now();
     match services.applications.import(principal.tenant, posts, applications, at).await? {
         Ok(report) => {
@@ -104,12 +104,49 @@ pub(super) async fn import(
                 screenings_told: report.told.len(),
             })))
         }
-        Err(unknown) => {
-            let index = jobs.iter().position(|job| *job == unknown).unwrap_or_default();
-            let pointer = format!("#/applications/{index}/jobPostId");
-            Err(ApiError::invalid(wrong_field(pointer, "there is no such job post")))
+        Err(refusal) => Err(ApiError::invalid(ids.blame(refusal))),
+    }
+}
+
+/// The ids of an import, in the order they came in.
+struct Ids {
+    posts: Vec<Uuid>,
+    applications: Vec<Uuid>,
+    jobs_named: Vec<Uuid>,
+}
+
+impl Ids {
+    fn of(posts: &[JobPostImport], applications: &[ApplicationImport]) -> Self {
+        Self {
+            posts: posts.iter().map(|row| row.id).collect(),
+            applications: applications.iter().map(|row| row.id).collect(),
+            jobs_named: applications.iter().map(|row| row.job_post).collect(),
         }
     }
+
+    /// Says which field is to blame, and no word about whose an id is.
+    fn blame(&self, refusal: ImportRefusal) -> FieldError {
+        let unusable = "this id cannot be used: draw another one";
+        let (pointer, code, message) = match refusal {
+            ImportRefusal::JobPostUnknown(id) => {
+                let pointer = pointer("applications", &self.jobs_named, id, "jobPostId");
+                (pointer, "unknown_id", "there is no such job post")
+            }
+            ImportRefusal::JobPostIdUnusable(id) => {
+                (pointer("jobPosts", &self.posts, id, "id"), "unusable_id", unusable)
+            }
+            ImportRefusal::ApplicationIdUnusable(id) => {
+                (pointer("applications", &self.applications, id, "id"), "unusable_id", unusable)
+            }
+        };
+        FieldError { code, ..wrong_field(pointer, message) }
+    }
+}
+
+/// Points at the first row of a list that has this id.
+fn pointer(list: &str, ids: &[Uuid], id: Uuid, field: &str) -> String {
+    let index = ids.iter().position(|one| *one == id).unwrap_or_default();
+    format!("#/{list}/{index}/{field}")
 }
 
 fn bound(list: &str, len: usize, errors: &mut Vec<FieldError>) {

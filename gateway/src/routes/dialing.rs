@@ -2,26 +2,27 @@
 
 use axum::Json;
 use axum::extract::State;
-use domain::TenantId;
 use domain::ports::DialScope;
+use domain::{MR_HIRE, TenantId};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::tree::StopView;
+use super::tree::{StopView, stops_for};
 use super::{Services, wrong_field};
 use crate::auth::Principal;
 use crate::envelope::Data;
 use crate::error::ApiError;
 use crate::extract::Json as Body;
+use crate::problem::Code;
 
 /// The longest reason that is kept, in characters.
 const REASON_CHARS_MAX: usize = 500;
 
-/// What is stopped or resumed; everything when it does not say.
+/// What is stopped or resumed; when it does not say, all that the caller may stop.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DialingRequest {
-    /// `all`, `tenant:<uuid>`, `provider:<name>` or `campaign:<uuid>`.
+    /// `all`, `tenant:<uuid>` or `provider:mr-hire`.
     scope: Option<String>,
     /// Why, for those who ask later.
     reason: Option<String>,
@@ -38,8 +39,9 @@ pub struct DialingView {
 /// `GET /api/v1/dialing`.
 pub(super) async fn show(
     State(services): State<Services>,
+    principal: Principal,
 ) -> Result<Json<Data<DialingView>>, ApiError> {
-    status(&services).await
+    status(&services, &principal).await
 }
 
 /// `POST /api/v1/dialing/stop`. No dial begins after the answer.
@@ -48,33 +50,44 @@ pub(super) async fn stop(
     principal: Principal,
     body: Option<Body<DialingRequest>>,
 ) -> Result<Json<Data<DialingView>>, ApiError> {
-    let (scope, reason) = read(body)?;
+    let (scope, reason) = read(body, &principal)?;
     services.tree.stop_dialing(scope, principal.sub.to_string(), reason).await?;
-    status(&services).await
+    status(&services, &principal).await
 }
 
 /// `POST /api/v1/dialing/resume`.
 pub(super) async fn resume(
     State(services): State<Services>,
+    principal: Principal,
     body: Option<Body<DialingRequest>>,
 ) -> Result<Json<Data<DialingView>>, ApiError> {
-    let (scope, _) = read(body)?;
+    let (scope, _) = read(body, &principal)?;
     services.tree.resume_dialing(scope).await?;
-    status(&services).await
+    status(&services, &principal).await
 }
 
-async fn status(services: &Services) -> Result<Json<Data<DialingView>>, ApiError> {
-    let stops = services.tree.stops().await?;
-    let stops: Vec<_> = stops.into_iter().map(StopView::from).collect();
+async fn status(
+    services: &Services,
+    principal: &Principal,
+) -> Result<Json<Data<DialingView>>, ApiError> {
+    let stops = stops_for(&services.tree.stops().await?, principal);
     Ok(Json(Data::new(DialingView { stopped: !stops.is_empty(), stops })))
 }
 
-fn read(body: Option<Body<DialingRequest>>) -> Result<(DialScope, Option<String>), ApiError> {
+fn read(
+    body: Option<Body<DialingRequest>>,
+    principal: &Principal,
+) -> Result<(DialScope, Option<String>), ApiError> {
     let request = body.map(|Body(request)| request).unwrap_or_default();
     let reason = request.reason.map(|text| text.chars().take(REASON_CHARS_MAX).collect());
-    let scope = request.scope.as_deref().map_or(Some(DialScope::All), parse_scope);
-    let message = "scope is none of all, tenant:<uuid>, provider:mr-hire, campaign:<uuid>";
-    let scope = scope.ok_or_else(|| ApiError::invalid(wrong_field("#/scope", message)))?;
+    let widest = principal.confined_to().map_or(DialScope::All, DialScope::Tenant);
+    let Some(text) = request.scope else { return Ok((widest, reason)) };
+    let message = "scope is none of all, tenant:<uuid>, provider:mr-hire";
+    let scope =
+        parse_scope(&text).ok_or_else(|| ApiError::invalid(wrong_field("#/scope", message)))?;
+    if widest != DialScope::All && scope != widest {
+        return Err(ApiError::new(Code::ScopeForbidden).detail(format!("{text} is not yours")));
+    }
     Ok((scope, reason))
 }
 
@@ -83,8 +96,7 @@ fn parse_scope(text: &str) -> Option<DialScope> {
     match text.split_once(':') {
         None => (text == "all").then_some(DialScope::All),
         Some(("tenant", id)) => uuid(id).map(TenantId).map(DialScope::Tenant),
-        Some(("campaign", id)) => uuid(id).map(DialScope::Campaign),
-        Some(("provider", "mr-hire")) => Some(DialScope::Provider("mr-hire".to_owned())),
+        Some(("provider", MR_HIRE)) => Some(DialScope::Provider(MR_HIRE.to_owned())),
         Some(_) => None,
     }
 }
@@ -99,12 +111,12 @@ mod tests {
         for scope in [
             DialScope::All,
             DialScope::Tenant(TenantId(id)),
-            DialScope::Provider("mr-hire".to_owned()),
-            DialScope::Campaign(id),
+            DialScope::Provider(MR_HIRE.to_owned()),
         ] {
             assert_eq!(parse_scope(&scope.as_text()), Some(scope));
         }
         assert_eq!(parse_scope("everything"), None);
+        assert_eq!(parse_scope(&format!("campaign:{id}")), None, "it would stop nothing");
         assert_eq!(parse_scope("tenant:x"), None);
     }
 }

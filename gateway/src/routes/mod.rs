@@ -54,9 +54,9 @@ pub(crate) fn interview_json(row: InterviewSummary) -> Value {
     serde_json::to_value(interviews::InterviewView::from(row)).unwrap_or_default()
 }
 
-/// Returns the tree as its route shows it, for the live feed.
-pub(crate) fn tree_json(stats: TreeStats) -> Value {
-    serde_json::to_value(tree::TreeView::from(stats)).unwrap_or_default()
+/// Returns the tree as its route shows it to somebody, for the live feed.
+pub(crate) fn tree_json(stats: &TreeStats, viewer: &Principal) -> Value {
+    serde_json::to_value(tree::TreeView::of(stats, viewer)).unwrap_or_default()
 }
 
 /// Returns every route of this server, the server's own aside.

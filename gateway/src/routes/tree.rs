@@ -1,31 +1,41 @@
 //! `/api/v1/tree` and `/api/v1/actors`: who is alive, who is not, and letting them go on.
+//!
+//! An administrator who is confined to a tenant sees and releases what is that tenant's. How many actors
+//! a kind has is the process's own figure and says nothing of whose they are.
+
+use std::collections::BTreeMap;
 
 use axum::Json;
 use axum::extract::State;
 use chrono::{DateTime, Utc};
-use domain::ports::{DialStop, QuarantinedEntity};
-use domain::{EntityId, EntityKey, Kind};
+use domain::ports::{DialScope, DialStop, QuarantinedEntity};
+use domain::{EntityId, EntityKey, Kind, TenantId};
 use serde::Serialize;
-use serde_json::{Map, Value};
 use supervisor::{KindStats, TreeStats};
 use uuid::Uuid;
 
 use super::Services;
+use crate::auth::Principal;
 use crate::envelope::Data;
 use crate::error::{ApiError, FieldError, Place};
 use crate::extract::Path;
 use crate::problem::Code;
 
+/// What the scope of a tenant's stop begins with.
+const TENANT_SCOPES: &str = "tenant:";
+
 /// `GET /api/v1/tree`.
 pub(super) async fn show(
     State(services): State<Services>,
+    principal: Principal,
 ) -> Result<Json<Data<TreeView>>, ApiError> {
-    Ok(Json(Data::new(services.tree.stats().await?.into())))
+    Ok(Json(Data::new(TreeView::of(&services.tree.stats().await?, &principal))))
 }
 
 /// `POST /api/v1/actors/{kind}/{id}/release`. What waited in its inbox is applied, in order.
 pub(super) async fn release(
     State(services): State<Services>,
+    principal: Principal,
     Path((kind, id)): Path<(String, Uuid)>,
 ) -> Result<Json<Data<ReleasedView>>, ApiError> {
     let kind: Kind = kind.parse().map_err(|error: domain::UnknownKind| {
@@ -36,7 +46,8 @@ pub(super) async fn release(
             place: Place::Path,
         })
     })?;
-    let was_there = services.tree.release(EntityKey { kind, id: EntityId(id) }).await?;
+    let key = EntityKey { kind, id: EntityId(id) };
+    let was_there = services.tree.release(key, principal.confined_to()).await?;
     if !was_there {
         return Err(
             ApiError::new(Code::EntityNotFound).detail(format!("{kind} {id} is not in quarantine"))
@@ -65,7 +76,7 @@ pub struct TreeView {
     kinds: Vec<KindView>,
     quarantined: Vec<QuarantinedView>,
     /// Open intents by status.
-    intents: Map<String, Value>,
+    intents: BTreeMap<String, i64>,
 }
 
 #[derive(Serialize)]
@@ -78,6 +89,8 @@ struct KindView {
     restarts: u64,
     passivated: u64,
     quarantined: usize,
+    /// Rows of the inbox that can never be applied; kept for whoever looks into them.
+    set_aside: i64,
 }
 
 #[derive(Serialize)]
@@ -109,15 +122,36 @@ pub(super) struct StopView {
     since: DateTime<Utc>,
 }
 
-impl From<DialStop> for StopView {
-    fn from(stop: DialStop) -> Self {
-        Self { scope: stop.scope, by: stop.by, reason: stop.reason, since: stop.since }
+/// Returns the stops that hold somebody's dials: another tenant's do not.
+pub(super) fn stops_for(stops: &[DialStop], viewer: &Principal) -> Vec<StopView> {
+    let own = viewer.confined_to().map(|tenant| DialScope::Tenant(tenant).as_text());
+    let holds = |stop: &&DialStop| match &own {
+        Some(own) => stop.scope == *own || !stop.scope.starts_with(TENANT_SCOPES),
+        None => true,
+    };
+    stops.iter().filter(holds).map(StopView::from).collect()
+}
+
+impl From<&DialStop> for StopView {
+    fn from(stop: &DialStop) -> Self {
+        let DialStop { scope, by, reason, since } = stop.clone();
+        Self { scope, by, reason, since }
     }
 }
 
-impl From<TreeStats> for TreeView {
-    fn from(stats: TreeStats) -> Self {
-        let scopes: Vec<&str> = stats.stops.iter().map(|stop| stop.scope.as_str()).collect();
+impl TreeView {
+    /// Shows the tree to `viewer`.
+    pub fn of(stats: &TreeStats, viewer: &Principal) -> Self {
+        let confined = viewer.confined_to();
+        let is_shown = |tenant: TenantId| confined.is_none_or(|own| own == tenant);
+        let quarantined: Vec<&QuarantinedEntity> =
+            stats.quarantined.iter().filter(|entity| is_shown(entity.tenant)).collect();
+        let mut intents: BTreeMap<String, i64> = BTreeMap::new();
+        for one in stats.intents.iter().filter(|one| is_shown(one.tenant)) {
+            *intents.entry(one.status.clone()).or_default() += one.count;
+        }
+        let stops = stops_for(&stats.stops, viewer);
+        let scopes: Vec<&str> = stops.iter().map(|stop| stop.scope.as_str()).collect();
         let banner = match scopes.as_slice() {
             [] => None,
             scopes if scopes.contains(&"all") => {
@@ -125,19 +159,21 @@ impl From<TreeStats> for TreeView {
             }
             scopes => Some(format!("DIALING IS STOPPED for {}", scopes.join(", "))),
         };
-        let kinds = stats.kinds.iter().map(|kind| kind_view(kind, &stats.quarantined)).collect();
-        Self {
-            phase: stats.phase.as_str(),
-            banner,
-            stops: stats.stops.into_iter().map(StopView::from).collect(),
-            kinds,
-            quarantined: stats.quarantined.into_iter().map(QuarantinedView::from).collect(),
-            intents: stats.intents.into_iter().map(|(status, n)| (status, n.into())).collect(),
-        }
+        let kinds = stats
+            .kinds
+            .iter()
+            .map(|kind| kind_view(kind, &quarantined, &stats.set_aside))
+            .collect();
+        let quarantined = quarantined.into_iter().map(QuarantinedView::from).collect();
+        Self { phase: stats.phase.as_str(), banner, stops, kinds, quarantined, intents }
     }
 }
 
-fn kind_view(stats: &KindStats, quarantined: &[QuarantinedEntity]) -> KindView {
+fn kind_view(
+    stats: &KindStats,
+    quarantined: &[&QuarantinedEntity],
+    set_aside: &[(Kind, i64)],
+) -> KindView {
     KindView {
         kind: stats.kind.as_str(),
         live: stats.live,
@@ -150,15 +186,19 @@ fn kind_view(stats: &KindStats, quarantined: &[QuarantinedEntity]) -> KindView {
         restarts: stats.restarted,
         passivated: stats.passivated,
         quarantined: quarantined.iter().filter(|entity| entity.key.kind == stats.kind).count(),
+        set_aside: set_aside
+            .iter()
+            .find_map(|(kind, count)| (*kind == stats.kind).then_some(*count))
+            .unwrap_or_default(),
     }
 }
 
-impl From<QuarantinedEntity> for QuarantinedView {
-    fn from(entity: QuarantinedEntity) -> Self {
+impl From<&QuarantinedEntity> for QuarantinedView {
+    fn from(entity: &QuarantinedEntity) -> Self {
         Self {
             kind: entity.key.kind.as_str(),
             id: entity.key.id.0,
-            reason: entity.reason,
+            reason: entity.reason.clone(),
             poison: entity.poison,
             since: entity.since,
             waiting: entity.waiting,

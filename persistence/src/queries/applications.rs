@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, HashMap};
 use chrono::{DateTime, Utc};
 use domain::interview::{Interview, InterviewEvent};
 use domain::policy::Zone;
-use domain::ports::{ApplicationImport, Applications, ImportReport, JobPostImport, StoreError};
+use domain::ports::{
+    ApplicationImport, Applications, ImportRefusal, ImportReport, JobPostImport, StoreError,
+};
 use domain::screening::{ApplicationProfile, JobPolicy, Screening, ScreeningEvent};
 use domain::{DedupeKey, EntityId, EntityKey, Kind, Machine, TenantId};
 use sqlx::PgConnection;
@@ -15,11 +17,10 @@ use super::import::{self, Job, Notice};
 use super::{Answer, Queries, policy};
 use crate::error::PersistenceError;
 
-/// What an import answers: what it did, or the id that it cannot use.
-type Imported = Result<ImportReport, Uuid>;
+/// What an import answers: what it did, or why it did nothing.
+type Imported = Result<ImportReport, ImportRefusal>;
 
 impl Applications for Queries {
-    /// Answers an id of another tenant's like one that does not exist.
     fn import(
         &self,
         tenant: TenantId,
@@ -61,14 +62,19 @@ async fn import(
     let named = posts.iter().map(|post| post.id).chain(applications.iter().map(|a| a.job_post));
     let named: Vec<Uuid> = named.collect();
     let jobs = import::jobs(tx, tenant, &named).await?;
-    if let Some(unknown) = named.into_iter().find(|id| !jobs.contains_key(id)) {
-        return Ok(Err(unknown));
+    let is_missing = |id: &Uuid| !jobs.contains_key(id);
+    // One that was just written is missing only if another tenant's row stood in its way.
+    if let Some(taken) = posts.iter().map(|post| post.id).find(is_missing) {
+        return Ok(Err(ImportRefusal::JobPostIdUnusable(taken)));
+    }
+    if let Some(unknown) = applications.iter().map(|a| a.job_post).find(is_missing) {
+        return Ok(Err(ImportRefusal::JobPostUnknown(unknown)));
     }
 
     let written = import::put_applications(tx, tenant, applications, at).await?;
     let changes = import::changes(tx, tenant, applications).await?;
     if let Some(foreign) = applications.iter().find(|a| !changes.contains_key(&a.id)) {
-        return Ok(Err(foreign.id));
+        return Ok(Err(ImportRefusal::ApplicationIdUnusable(foreign.id)));
     }
 
     let defaults = policy::defaults(tx, tenant).await?;

@@ -3,8 +3,8 @@
 use chrono::{DateTime, Utc};
 use domain::interview::{AnswerClass, CallStatus, FailureReason, InterviewOutcome};
 use domain::ports::{
-    InterviewDetail, InterviewFilter, InterviewPage, InterviewQueries, InterviewStats,
-    InterviewSummary, KnownCall, PageRequest, Scope, TurnView,
+    InterviewDetail, InterviewFilter, InterviewOwners, InterviewPage, InterviewQueries,
+    InterviewStats, InterviewSummary, KnownCall, PageRequest, Scope, TurnView,
 };
 use domain::{EntityId, Provider, TenantId};
 use sqlx::{PgConnection, QueryBuilder};
@@ -26,6 +26,13 @@ impl InterviewQueries for Queries {
 
     fn detail(&self, scope: Scope, id: EntityId) -> Answer<'_, Option<InterviewDetail>> {
         Box::pin(async move { Ok(detail(&mut *self.read(scope).await?, scope, id).await?) })
+    }
+
+    fn owners(&self, tenant: TenantId, ids: Vec<EntityId>) -> Answer<'_, InterviewOwners> {
+        Box::pin(async move {
+            let mut tx = self.read(Scope::Tenant(tenant)).await?;
+            Ok(owners(&mut tx, tenant, &ids).await?)
+        })
     }
 
     fn stats(&self, scope: Scope, filter: InterviewFilter) -> Answer<'_, InterviewStats> {
@@ -165,6 +172,23 @@ async fn detail(
         turns: turns(tx, id).await?,
         seq: seq(tx).await?,
     }))
+}
+
+/// Returns whose these are; of what was deleted too, since that is a fact they have to hear.
+async fn owners(
+    tx: &mut PgConnection,
+    tenant: TenantId,
+    ids: &[EntityId],
+) -> Stored<InterviewOwners> {
+    let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
+    let rows = sqlx::query!(
+        "select id, belongs_to from voice_interviews where tenant_id = $1 and id = any ($2)",
+        tenant.0,
+        &ids,
+    );
+    let rows = rows.fetch_all(&mut *tx).await?.into_iter();
+    let owners = rows.map(|row| (EntityId(row.id), row.belongs_to)).collect();
+    Ok(InterviewOwners { owners, seq: seq(tx).await? })
 }
 
 /// Returns what was said, as one text; nothing of what was deleted.

@@ -57,7 +57,7 @@ async fn put_stop(
 ) -> Stored<()> {
     let tenant = match scope {
         DialScope::Tenant(tenant) => *tenant,
-        DialScope::All | DialScope::Provider(_) | DialScope::Campaign(_) => TenantId::DEFAULT,
+        DialScope::All | DialScope::Provider(_) => TenantId::DEFAULT,
     };
     sqlx::query!(
         "insert into dialing_stops (scope, tenant_id, stopped_by, reason, since)
@@ -91,7 +91,7 @@ async fn leaving(
 ) -> Stored<u32> {
     let tenant = match scope {
         DialScope::Tenant(tenant) => Some(tenant.0),
-        DialScope::All | DialScope::Provider(_) | DialScope::Campaign(_) => None,
+        DialScope::All | DialScope::Provider(_) => None,
     };
     let leaving = sqlx::query_scalar!(
         r#"select count(*) as "leaving!" from intents

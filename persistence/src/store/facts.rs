@@ -1,7 +1,7 @@
 //! The history of the feed.
 
 use chrono::{DateTime, Utc};
-use domain::ports::{Facts, StoredFact};
+use domain::ports::{FactPage, Facts, StoredFact};
 use domain::{EntityKey, TenantId};
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::{Answer, PgStore, Stored, text};
 
 impl Facts for PgStore {
-    fn after(&self, seq: i64, limit: u32) -> Answer<'_, Vec<StoredFact>> {
+    fn after(&self, seq: i64, limit: u32) -> Answer<'_, FactPage> {
         Box::pin(async move { Ok(after(&mut *self.connection().await?, seq, limit).await?) })
     }
 
@@ -52,7 +52,7 @@ fn known(rows: Vec<FactRow>) -> Vec<StoredFact> {
     rows.into_iter().filter_map(fact).collect()
 }
 
-async fn after(connection: &mut PgConnection, seq: i64, limit: u32) -> Stored<Vec<StoredFact>> {
+async fn after(connection: &mut PgConnection, seq: i64, limit: u32) -> Stored<FactPage> {
     let rows = sqlx::query_as!(
         FactRow,
         "select seq, tenant_id, kind, entity_id, version, name, schema, data, at
@@ -63,7 +63,10 @@ async fn after(connection: &mut PgConnection, seq: i64, limit: u32) -> Stored<Ve
         seq,
         i64::from(limit),
     );
-    Ok(known(rows.fetch_all(connection).await?))
+    let rows = rows.fetch_all(connection).await?;
+    let after = rows.first().map_or(seq, |row| row.seq - 1);
+    let to = rows.last().map_or(seq, |row| row.seq);
+    Ok(FactPage { facts: known(rows), after, to })
 }
 
 async fn of(

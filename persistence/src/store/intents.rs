@@ -1,7 +1,7 @@
 //! Outside effects beside the journal: finding those that need work, and what is learnt meanwhile.
 
 use chrono::{DateTime, Utc};
-use domain::ports::{DueIntent, Intents, OpenIntent};
+use domain::ports::{DueIntent, IntentCount, Intents, OpenIntent};
 use domain::{IntentId, OperationClass, Reach, TenantId};
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -44,7 +44,7 @@ impl Intents for PgStore {
         Box::pin(async move { Ok(permits_taken(&mut *self.connection().await?, now).await?) })
     }
 
-    fn counts(&self) -> Answer<'_, Vec<(String, i64)>> {
+    fn counts(&self) -> Answer<'_, Vec<IntentCount>> {
         Box::pin(async move { Ok(counts(&mut *self.connection().await?).await?) })
     }
 }
@@ -214,14 +214,18 @@ async fn permits_taken(connection: &mut PgConnection, now: DateTime<Utc>) -> Sto
 }
 
 /// Counts open intents. Two halves, because each has its own partial index.
-async fn counts(connection: &mut PgConnection) -> Stored<Vec<(String, i64)>> {
-    let rows = sqlx::query!(
-        r#"select n.status as "status!", count(*) as "count!"
-           from intents n where n.status = 'planned' group by n.status
+async fn counts(connection: &mut PgConnection) -> Stored<Vec<IntentCount>> {
+    let counts = sqlx::query!(
+        r#"select n.tenant_id as "tenant!", n.status as "status!", count(*) as "count!"
+           from intents n where n.status = 'planned' group by n.tenant_id, n.status
            union all
-           select n.status, count(*)
-           from intents n where n.status in ('sending', 'ambiguous') group by n.status"#
+           select n.tenant_id, n.status, count(*)
+           from intents n where n.status in ('sending', 'ambiguous')
+           group by n.tenant_id, n.status"#
     );
-    let rows = rows.fetch_all(connection).await?;
-    Ok(rows.into_iter().map(|row| (row.status, row.count)).collect())
+    let counts = counts.fetch_all(connection).await?.into_iter().map(|row| {
+        let (tenant, status, count) = (TenantId(row.tenant), row.status, row.count);
+        IntentCount { tenant, status, count }
+    });
+    Ok(counts.collect())
 }

@@ -26,8 +26,13 @@ impl Quarantine for PgStore {
         })
     }
 
-    fn release(&self, key: EntityKey, at: DateTime<Utc>) -> Answer<'_, bool> {
-        Box::pin(async move { Ok(release(&mut *self.connection().await?, key, at).await?) })
+    fn release(
+        &self,
+        key: EntityKey,
+        tenant: Option<TenantId>,
+        at: DateTime<Utc>,
+    ) -> Answer<'_, bool> {
+        Box::pin(async move { Ok(release(&mut *self.connection().await?, key, tenant, at).await?) })
     }
 
     fn list(&self, limit: u32) -> Answer<'_, Vec<QuarantinedEntity>> {
@@ -77,10 +82,16 @@ async fn take_wake_away(tx: &mut PgConnection, key: EntityKey, tenant: TenantId)
 /// Lets an entity go with one statement: its rows count from zero again, and it is woken.
 ///
 /// The wake carries version 0, older than any commit: the entity's own next one replaces it.
-async fn release(connection: &mut PgConnection, key: EntityKey, at: DateTime<Utc>) -> Stored<bool> {
+async fn release(
+    connection: &mut PgConnection,
+    key: EntityKey,
+    tenant: Option<TenantId>,
+    at: DateTime<Utc>,
+) -> Stored<bool> {
     let released = sqlx::query_scalar!(
         r#"with released as (
-               delete from quarantine where entity_id = $1 and kind = $2
+               delete from quarantine
+               where entity_id = $1 and kind = $2 and tenant_id = coalesce($4, tenant_id)
                returning entity_id, kind, tenant_id
            ), unclaimed as (
                update inbox i
@@ -97,20 +108,24 @@ async fn release(connection: &mut PgConnection, key: EntityKey, at: DateTime<Utc
         key.id.0,
         key.kind.as_str(),
         at,
+        tenant.map(|tenant| tenant.0),
     );
     Ok(released.fetch_one(connection).await? > 0)
 }
 
 async fn list(connection: &mut PgConnection, limit: u32) -> Stored<Vec<QuarantinedEntity>> {
     let rows = sqlx::query!(
-        r#"select q.entity_id, q.kind, q.reason, q.poison, q.since,
+        r#"select q.entity_id as "entity_id!", q.kind as "kind!", q.tenant_id as "tenant_id!",
+               q.reason as "reason!", q.poison, q.since as "since!",
                (select count(*) from inbox i
                 where i.kind = q.kind and i.entity_id = q.entity_id
                     and i.set_aside is null) as "waiting!"
-           from quarantine q
-           where q.kind = any ($1)
-           order by q.since, q.entity_id
-           limit $2"#,
+           from (select entity_id, kind, tenant_id, reason, poison, since,
+                     row_number() over (partition by tenant_id order by since, entity_id) as place
+                 from quarantine
+                 where kind = any ($1)) q
+           where q.place <= $2
+           order by q.since, q.entity_id"#,
         &text::known_kinds(),
         i64::from(limit),
     );
@@ -118,6 +133,7 @@ async fn list(connection: &mut PgConnection, limit: u32) -> Stored<Vec<Quarantin
     let entities = rows.filter_map(|row| {
         Some(QuarantinedEntity {
             key: text::entity_key(&row.kind, row.entity_id)?,
+            tenant: TenantId(row.tenant_id),
             reason: row.reason,
             poison: row.poison,
             since: row.since,

@@ -22,6 +22,8 @@ pub struct Keys {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Role {
+    /// Runs the server.
+    Superadmin,
     /// Runs a tenant.
     Admin,
     /// Sees their own calls.
@@ -34,6 +36,8 @@ pub enum Role {
 struct Claims {
     sub: Uuid,
     role: Role,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tenant: Option<Uuid>,
     exp: i64,
 }
 
@@ -49,8 +53,25 @@ impl Keys {
     /// # Errors
     /// When it cannot be signed.
     pub fn token(&self, role: Role, sub: Uuid, expires: DateTime<Utc>) -> anyhow::Result<String> {
-        let claims = Claims { sub, role, exp: expires.timestamp() };
+        self.sign(&Claims { sub, role, tenant: None, exp: expires.timestamp() })
+    }
+
+    /// Writes a bearer token for somebody of another tenant than the default one.
+    ///
+    /// # Errors
+    /// When it cannot be signed.
+    pub fn token_in(
+        &self,
+        tenant: Uuid,
+        role: Role,
+        sub: Uuid,
+        expires: DateTime<Utc>,
+    ) -> anyhow::Result<String> {
+        self.sign(&Claims { sub, role, tenant: Some(tenant), exp: expires.timestamp() })
+    }
+
+    fn sign(&self, claims: &Claims) -> anyhow::Result<String> {
         let key = EncodingKey::from_secret(self.jwt_secret.as_bytes());
-        Ok(encode(&Header::default(), &claims, &key)?)
+        Ok(encode(&Header::default(), claims, &key)?)
     }
 }

@@ -4,13 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use chrono::TimeDelta;
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
 use simulations::cast::Candidate;
 use simulations::engine::Faults;
 use simulations::product::{Event, Feed, Frame, Role};
 use tokio::time::timeout;
 use uuid::Uuid;
 
-use crate::harness::{ADMIN, SOON, Setup, World, eventually};
+use crate::harness::{ADMIN, SOON, Setup, World, ended, eventually};
 
 /// A client that remembers how far it read.
 struct Reader {
@@ -107,5 +109,94 @@ async fn feed_that_is_cut_and_resumed_by_number_misses_nothing() {
     };
     let read = reader.read(|reader, _| all(reader));
     timeout(Duration::from_secs(20), read).await.expect("every version of every interview is told");
+    world.end().await;
+}
+
+/// What happened to which call, as a socket tells it; what the server does by itself left out.
+type Told = Vec<(Uuid, String)>;
+
+fn told(events: Vec<Event>) -> Told {
+    let told =
+        |event: &Event| (event.data["id"].as_str().unwrap().parse().unwrap(), event.name.clone());
+    let is_ours =
+        |(_, name): &(Uuid, String)| name.ends_with("reported") || name.ends_with("deleted");
+    events.iter().map(told).filter(is_ours).collect()
+}
+
+/// Reads until something is told of the call `last`.
+async fn read_until(feed: &mut Feed, last: Uuid) -> Told {
+    let mut all = Told::new();
+    while all.last().is_none_or(|(id, _)| *id != last) {
+        match timeout(SOON, feed.next()).await.expect("the feed goes on").unwrap() {
+            Frame::Ev { event } => all.extend(told(vec![event])),
+            Frame::Batch { events } => all.extend(told(events)),
+            Frame::Snap { data, .. } => assert_eq!(data["total"], 0, "{data}"),
+            Frame::Res { ok, problem } => assert!(ok, "{problem:?}"),
+            Frame::Other => {}
+            unexpected => panic!("{unexpected:?}"),
+        }
+    }
+    all
+}
+
+/// What the engine says of a call, about somebody's where it knows.
+fn said(call: &str, status: &str, owner: Option<Uuid>) -> Value {
+    let mut report = ended(call);
+    report["eventId"] = json!(format!("evt_{call}_{status}_{}", owner.is_some()));
+    report["status"] = json!(status);
+    report["belongsTo"] = json!(owner);
+    report
+}
+
+#[tokio::test]
+async fn recruiters_socket_tells_their_own_calls_and_nothing_else() {
+    let world = World::with(Setup { speed: 1.0, ..Setup::default() }).await;
+    let (me, somebody_else) = (Some(Uuid::from_u128(0x4a)), Some(Uuid::from_u128(0x4b)));
+    let token = world.token(Role::Hr, me.unwrap());
+    let mut feed = Feed::open(&world.base(), &token).await.unwrap();
+    feed.subscribe("calls", None).await.unwrap();
+    let start = feed.seq;
+
+    let mine = world.tell(&said("call_mine", "ringing", me)).await;
+    world.tell(&said("call_theirs", "ringing", somebody_else)).await;
+    let late = world.tell(&said("call_late", "ringing", None)).await;
+    world.tell(&said("call_nobodys", "ringing", None)).await;
+    world.tell(&said("call_mine", "in-progress", None)).await;
+    world.tell(&said("call_late", "in-progress", me)).await;
+    world.tell(&said("call_theirs", "ended", None)).await;
+    world.tell(&said("call_late", "ended", None)).await;
+    let path = format!("/api/voice-interviews/{mine}");
+    let (status, body) = world.api.send(Method::DELETE, &path, None).await.unwrap();
+    assert_eq!(status, StatusCode::OK, "{body}");
+    let last = world.tell(&said("call_last", "ringing", me)).await;
+
+    let reported = |id| (id, "interview.reported".to_owned());
+    let gone = (mine, "interview.deleted".to_owned());
+    let live = read_until(&mut feed, last).await;
+    // The late one begins with the report that says whose it is.
+    let expected = [
+        reported(mine),
+        reported(mine),
+        reported(late),
+        reported(late),
+        gone.clone(),
+        reported(last),
+    ];
+    assert_eq!(live, expected);
+
+    let mut again = Feed::open(&world.base(), &token).await.unwrap();
+    again.subscribe("calls", Some(start)).await.unwrap();
+    let resumed = read_until(&mut again, last).await;
+    // By now it is known whose the late one was from the beginning.
+    let expected = [
+        reported(mine),
+        reported(late),
+        reported(mine),
+        reported(late),
+        reported(late),
+        gone,
+        reported(last),
+    ];
+    assert_eq!(resumed, expected);
     world.end().await;
 }

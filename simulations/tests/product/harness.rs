@@ -9,6 +9,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use persistence::embedded::{EmbeddedServer, Settings};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use simulations::cast::{self, Candidate};
@@ -198,6 +199,21 @@ impl World {
         token(&self.plan.keys, role, sub)
     }
 
+    /// Writes a token for somebody of another tenant.
+    pub fn token_in(&self, tenant: Uuid, role: Role, sub: Uuid) -> String {
+        self.plan.keys.token_in(tenant, role, sub, expiry()).unwrap()
+    }
+
+    /// Tells the server of a call as the engine does; returns the interview's id.
+    pub async fn tell(&self, report: &Value) -> Uuid {
+        let http = reqwest::Client::builder().no_proxy().build().unwrap();
+        let secret = &self.plan.keys.webhook_secret;
+        let request = http.post(webhook_url(self.plan.listen)).header("x-webhook-secret", secret);
+        let answer = request.json(report).send().await.unwrap();
+        let answer: Value = answer.error_for_status().unwrap().json().await.unwrap();
+        answer["id"].as_str().unwrap().parse().unwrap()
+    }
+
     pub fn server(&mut self) -> &mut Server {
         self.server.as_mut().unwrap()
     }
@@ -273,7 +289,22 @@ pub fn webhook_url(listen: SocketAddr) -> String {
 
 /// Writes a token that outlives every simulated year of these tests.
 pub fn token(keys: &Keys, role: Role, sub: Uuid) -> String {
-    keys.token(role, sub, morning() + TimeDelta::days(3_650)).unwrap()
+    keys.token(role, sub, expiry()).unwrap()
+}
+
+fn expiry() -> DateTime<Utc> {
+    morning() + TimeDelta::days(3_650)
+}
+
+/// Starts a database beside the servers, which several of them may use, or a test; returns its URL too.
+pub async fn own_database(folder: &Folder) -> (EmbeddedServer, String) {
+    let home = folder.join("home");
+    let database = EmbeddedServer::start(Settings { home, pg_bin: None }).await.unwrap();
+    let options = database.connect_options();
+    let socket = options.get_socket().map(|path| path.display().to_string());
+    let socket = socket.unwrap_or_else(|| options.get_host().to_owned());
+    let url = format!("postgres://ringmaster@localhost/ringmaster?host={socket}");
+    (database, url)
 }
 
 /// The body of a webhook about a call that ended.

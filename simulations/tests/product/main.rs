@@ -12,3 +12,4 @@ mod harness;
 mod pair;
 mod routes;
 mod stopping;
+mod tenants;

@@ -11,7 +11,6 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use chrono::TimeDelta;
 use http::{HeaderMap, StatusCode};
-use persistence::embedded::{EmbeddedServer, Settings};
 use simulations::audit;
 use simulations::cast::{Candidate, Home};
 use simulations::engine::{CallScript, Faults, Outcome};
@@ -19,7 +18,9 @@ use simulations::product::{Api, Server, ServerPlan, free_address};
 use tokio::net::TcpListener;
 use tokio::sync::Mutex;
 
-use crate::harness::{AFTER_RETRIES, Folder, SOON, Setup, World, base, eventually, webhook_url};
+use crate::harness::{
+    AFTER_RETRIES, Folder, SOON, Setup, World, base, eventually, own_database, webhook_url,
+};
 
 /// Slower than the other tests: two servers that move the same entities on wait for each other, and
 /// a dial must leave within 10 simulated seconds all the same.
@@ -141,13 +142,7 @@ async fn play_alone() -> Story {
 
 async fn play_together() -> Story {
     let folder = Folder::new();
-    let home = folder.join("home");
-    let database = EmbeddedServer::start(Settings { home, pg_bin: None }).await.unwrap();
-    let options = database.connect_options();
-    let socket = options.get_socket().map(|path| path.display().to_string());
-    let socket = socket.unwrap_or_else(|| options.get_host().to_owned());
-    let url = format!("postgres://ringmaster@localhost/ringmaster?host={socket}");
-
+    let (database, url) = own_database(&folder).await;
     let (splitter, webhooks) = Splitter::start().await;
     let setup =
         Setup { faults: faults(), database: Some(url), webhooks: Some(webhooks), speed: SPEED };

@@ -61,7 +61,7 @@ async fn entity_over_its_restart_intensity_is_quarantined_with_its_poison() {
     assert_eq!(world.memory.rows(id)[0].attempts, 4);
 
     poison(102, false);
-    assert!(house.tree.release(key_of(id)).await.unwrap());
+    assert!(house.tree.release(key_of(id), None).await.unwrap());
     pass_s(1).await;
     assert_eq!(world.toy(id).notes, [1, 102, 3, 4]);
     assert_eq!(world.memory.entity(id).unwrap().tenant, tenant);
@@ -86,8 +86,8 @@ async fn quarantine_and_what_waits_survive_a_restart() {
     assert_eq!(second.tree.stats().await.unwrap().quarantined[0].waiting, 2);
 
     poison(103, false);
-    assert!(second.tree.release(key_of(id)).await.unwrap());
-    assert!(!second.tree.release(key_of(id)).await.unwrap());
+    assert!(second.tree.release(key_of(id), None).await.unwrap());
+    assert!(!second.tree.release(key_of(id), None).await.unwrap());
     pass_s(1).await;
     assert_eq!(world.toy(id).notes, [1, 103, 3]);
 }
@@ -105,7 +105,7 @@ async fn entity_that_another_process_released_is_served_here_again() {
     assert_eq!(here.push(id, 3, Event::Note(3)).await.unwrap(), Routed::Parked);
 
     poison(104, false);
-    assert!(there.tree.release(key_of(id)).await.unwrap());
+    assert!(there.tree.release(key_of(id), None).await.unwrap());
     pass_s(30).await;
 
     assert_eq!(world.toy(id).notes, [1, 104, 3]);

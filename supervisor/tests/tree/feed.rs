@@ -49,8 +49,8 @@ fn commit_elsewhere(world: &World, id: EntityId, expected: i64, count: usize) {
 }
 
 fn held(feed: &Feed, after: i64) -> Vec<i64> {
-    match feed.after(after) {
-        History::Held(facts) => facts.iter().map(|fact| fact.seq).collect(),
+    match feed.after(after, usize::MAX) {
+        History::Held { facts, .. } => facts.iter().map(|fact| fact.seq).collect(),
         History::Older(first) => panic!("memory begins only after {first}"),
     }
 }
@@ -107,6 +107,27 @@ async fn facts_of_another_process_alone_are_found_within_a_second() {
     pass(Duration::from_millis(1_100)).await;
 
     assert_eq!(received(&mut live), (1..=2_500).collect::<Vec<_>>());
+}
+
+#[tokio::test(start_paused = true)]
+async fn pages_full_of_facts_that_only_a_newer_release_knows_do_not_stop_the_feed() {
+    let world = World::new();
+    let house = world.start().await;
+    let feed = world.start_feed(&house);
+    let mut live = feed.subscribe();
+    pass(Duration::from_millis(1)).await;
+    // Three pages of them, and one that is known behind them.
+    commit_elsewhere(&world, entity(9), 0, 3_000);
+    (1..=3_000).for_each(|seq| world.memory.forget_kind(seq));
+    pass_s(2).await;
+    assert_eq!((received(&mut live), feed.last()), (vec![], 3_000));
+
+    house.push(entity(1), 1, Event::Count).await.unwrap();
+    pass(Duration::from_millis(10)).await;
+    assert_eq!(received(&mut live), [3_001]);
+    // Who resumes before them is told how far that reaches, from memory.
+    assert!(matches!(feed.after(0, 9), History::Held { facts, to: 3_001 } if facts.len() == 1));
+    assert!(matches!(feed.after(7, 0), History::Held { facts, to: 7 } if facts.is_empty()));
 }
 
 #[tokio::test(start_paused = true)]
@@ -188,7 +209,7 @@ async fn feed_of_a_new_process_begins_where_the_log_stands() {
     pass_s(2).await;
     second.push(entity(1), 11, Event::Count).await.unwrap();
 
-    assert!(matches!(feed.after(5), History::Older(10 | 11)), "{:?}", feed.after(5));
+    assert!(matches!(feed.after(5, 9), History::Older(10 | 11)), "{:?}", feed.after(5, 9));
     let live = received(&mut live);
     assert_eq!(live.last(), Some(&12));
     assert_eq!(held(&feed, 11), [12]);
@@ -215,6 +236,6 @@ async fn memory_of_the_feed_is_bounded_and_says_where_it_begins() {
         feed.publish((1..=1_000).map(|n| fact(batch * 1_000 + n)).collect());
     }
 
-    assert!(matches!(feed.after(0), History::Older(4_464)));
+    assert!(matches!(feed.after(0, 9), History::Older(4_464)));
     assert_eq!(held(&feed, 4_464).len(), 65_536);
 }

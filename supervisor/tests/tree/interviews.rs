@@ -6,9 +6,9 @@ use std::sync::atomic::Ordering;
 use chrono::{DateTime, Utc};
 use domain::interview::{AnswerClass, CallReport, CallStatus, Interview, InterviewOutcome};
 use domain::ports::{
-    BoxFuture, CallEngine, EngineListing, InterviewDetail, InterviewFilter, InterviewPage,
-    InterviewQueries, InterviewStats, InterviewSummary, KnownCall, PageRequest, Quarantine as _,
-    Scope, Store, StoreError,
+    BoxFuture, CallEngine, EngineListing, InterviewDetail, InterviewFilter, InterviewOwners,
+    InterviewPage, InterviewQueries, InterviewStats, InterviewSummary, KnownCall, PageRequest,
+    Quarantine as _, Scope, Store, StoreError,
 };
 use domain::{CallId, EntityId, EntityKey, Kind, MR_HIRE, Phone, Rejected, TenantId};
 use supervisor::{Interviews, Reported, Routed, Unavailable};
@@ -51,6 +51,10 @@ impl InterviewQueries for Rows {
     fn detail(&self, _: Scope, id: EntityId) -> Answer<'_, Option<InterviewDetail>> {
         let row = self.0.entity(id).map(|row| ringing(id, &row));
         Box::pin(async move { Ok(row) })
+    }
+
+    fn owners(&self, _: TenantId, _: Vec<EntityId>) -> Answer<'_, InterviewOwners> {
+        away()
     }
 
     fn stats(&self, _: Scope, _: InterviewFilter) -> Answer<'_, InterviewStats> {

@@ -10,6 +10,7 @@ mod handover;
 mod intents;
 mod interviews;
 mod memory;
+mod panics;
 mod passivation;
 mod ractor_facts;
 mod signals;

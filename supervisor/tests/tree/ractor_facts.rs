@@ -7,6 +7,7 @@ use std::time::Duration;
 use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef, SupervisionEvent};
 use tokio::sync::Notify;
 
+use crate::panics::PLANNED;
 use crate::world::pass;
 
 /// What happened, in order, over all actors of a test.
@@ -93,7 +94,7 @@ impl Actor for Child {
         _: &mut Dropped,
     ) -> Result<(), ActorProcessingErr> {
         match say {
-            Say::Panic => panic!("planned"),
+            Say::Panic => panic!("{PLANNED} a child fails"),
             Say::Fail => return Err(std::fmt::Error.into()),
             Say::Wait(notify) => notify.notified().await,
             Say::Count => drop(self.counted.fetch_add(1, Ordering::SeqCst)),

@@ -14,6 +14,8 @@ use domain::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::panics::PLANNED;
+
 /// The time a request of a toy may take to leave.
 pub const SEND_TIMEOUT: chrono::Duration = chrono::Duration::seconds(10);
 /// How long after that its outcome may still come by itself.
@@ -228,7 +230,7 @@ impl Machine for Toy {
     fn decide(&self, event: &Event, now: DateTime<Utc>) -> Decided {
         match event {
             Event::Count => Ok(Decision::of(Fact::Counted)),
-            Event::Note(n) if is_poison(*n) => panic!("note {n} is poison"),
+            Event::Note(n) if is_poison(*n) => panic!("{PLANNED} note {n} is poison"),
             Event::Note(n) => Ok(Decision::of(Fact::Noted(*n))),
             Event::Dull => Err(Rejected::NothingNew),
             Event::WakeAt(at) => Ok(Decision::of(Fact::WakeSet(Some(*at)))),

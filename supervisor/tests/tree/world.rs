@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::memory::Memory;
+use crate::panics;
 use crate::toy::{Event, NoColumns, Outside, Toy};
 
 /// The time of tokio, from noon in India on a Friday.
@@ -47,6 +48,7 @@ pub struct House {
 
 impl World {
     pub fn new() -> Self {
+        panics::watch();
         let clock: Arc<dyn Clock> = VirtualClock::start();
         let memory = Memory::new(Arc::clone(&clock));
         let outside = Outside::new(Arc::clone(&clock));
@@ -91,6 +93,15 @@ impl World {
 
     pub fn toy(&self, id: EntityId) -> Toy {
         self.memory.state(id)
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            let unplanned = panics::unplanned();
+            assert!(unplanned.is_empty(), "nobody planned that: {unplanned:?}");
+        }
     }
 }
 

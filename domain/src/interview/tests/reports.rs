@@ -228,13 +228,16 @@ fn end_that_no_screening_could_hear_is_told_again_when_the_application_is_import
 }
 
 #[test]
-fn deleted_one_keeps_its_call_id_and_refuses_everything() {
+fn deleted_one_keeps_its_call_id_and_its_owner_and_refuses_everything() {
     let mut desk = desk();
-    desk.hear(ended(90.0, Some(&words(60)))).unwrap();
+    let owner = uuid::Uuid::from_u128(0xa);
+    let said = CallReport { belongs_to: Some(owner), ..ended(90.0, Some(&words(60))) };
+    desk.hear(said).unwrap();
     desk.tell(InterviewEvent::Deleted { by: "admin".into() }).unwrap();
     let shown = desk.shown();
     assert_eq!((shown.call_id, shown.status), (Some(call_id()), CallStatus::Ended));
     assert_eq!((shown.deleted_at, shown.duration), (Some(desk.now), None));
+    assert_eq!(shown.belongs_to, Some(owner));
     assert_eq!(desk.machine.deadline(), None);
     for event in [
         InterviewEvent::from(report(CallStatus::Ended)),

@@ -42,8 +42,7 @@ impl Follower {
                 Frame::Ev { event } => self.take(&event),
                 Frame::Batch { events } => events.iter().for_each(|event| self.take(event)),
                 Frame::Gap { from, to } => {
-                    self.screen
-                        .line(format!("          {} events are not held any more", to - from));
+                    self.screen.line(format!("          {} events were skipped", to - from));
                 }
                 Frame::Bye { .. } => return Err(FeedError::Cut(None)),
                 Frame::Welcome { .. } | Frame::Res { .. } | Frame::Other => {}

@@ -67,6 +67,11 @@ impl Memory {
         self.tables().keep_no_facts = true;
     }
 
+    /// Makes a committed fact one of a kind that only a newer release knows.
+    pub fn forget_kind(&self, seq: i64) {
+        self.tables().unknown.insert(seq);
+    }
+
     /// Publishes what is committed from now on.
     pub fn publish_to(&self, sink: Arc<dyn FactSink>) {
         *self.0.sink.lock().unwrap() = Some(sink);

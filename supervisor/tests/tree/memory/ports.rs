@@ -2,9 +2,9 @@
 
 use chrono::{DateTime, Utc};
 use domain::ports::{
-    BoxFuture, Checkpoint, Checkpoints, DialScope, DialStop, Dialing, DueIntent, DueWake, Facts,
-    Inbox, InboxRow, Intents, Loaded, NewInboxRow, OpenIntent, Parking, Quarantine,
-    QuarantinedEntity, Resolution, Resolver, StoreError, StoredFact, Timers, Whose,
+    BoxFuture, Checkpoint, Checkpoints, DialScope, DialStop, Dialing, DueIntent, DueWake, FactPage,
+    Facts, Inbox, InboxRow, IntentCount, Intents, Loaded, NewInboxRow, OpenIntent, Parking,
+    Quarantine, QuarantinedEntity, Resolution, Resolver, StoreError, StoredFact, Timers, Whose,
 };
 use domain::{EntityId, EntityKey, IntentId, Kind, MR_HIRE, Reach, TenantId};
 use uuid::Uuid;
@@ -243,11 +243,12 @@ impl Intents for Memory {
         }))
     }
 
-    fn counts(&self) -> Answer<'_, Vec<(String, i64)>> {
+    fn counts(&self) -> Answer<'_, Vec<IntentCount>> {
         Box::pin(self.ask(|tables| {
             let count = |status: Status| {
                 let rows = tables.intents.values().filter(|row| row.status == status).count();
-                (status.as_str().to_owned(), i64::try_from(rows).unwrap())
+                let (tenant, status) = (TenantId::DEFAULT, status.as_str().to_owned());
+                IntentCount { tenant, status, count: i64::try_from(rows).unwrap() }
             };
             [Status::Planned, Status::Sending, Status::Ambiguous].map(count).to_vec()
         }))
@@ -292,7 +293,7 @@ impl Dialing for Memory {
         Box::pin(self.ask(move |tables| {
             let is_meant = |row: &&IntentRow| match &scope {
                 DialScope::Tenant(tenant) => row.tenant == *tenant,
-                DialScope::All | DialScope::Provider(_) | DialScope::Campaign(_) => true,
+                DialScope::All | DialScope::Provider(_) => true,
             };
             let is_leaving = |row: &&IntentRow| {
                 row.status == Status::Sending && row.reach == Reach::Rings && row.not_after > now
@@ -331,8 +332,17 @@ impl Quarantine for Memory {
         }))
     }
 
-    fn release(&self, key: EntityKey, at: DateTime<Utc>) -> Answer<'_, bool> {
+    fn release(
+        &self,
+        key: EntityKey,
+        tenant: Option<TenantId>,
+        at: DateTime<Utc>,
+    ) -> Answer<'_, bool> {
         Box::pin(self.ask(move |tables| {
+            let is_theirs = |row: &QuarantineRow| tenant.is_none_or(|tenant| row.tenant == tenant);
+            if !tables.quarantine.get(&key).is_some_and(is_theirs) {
+                return false;
+            }
             let Some(released) = tables.quarantine.remove(&key) else { return false };
             for row in tables.inbox.values_mut().filter(|row| row.to == key) {
                 row.attempts = 0;
@@ -352,6 +362,7 @@ impl Quarantine for Memory {
             };
             let entity = |(key, row): (&EntityKey, &QuarantineRow)| QuarantinedEntity {
                 key: *key,
+                tenant: row.tenant,
                 reason: row.reason.clone(),
                 poison: row.poison,
                 since: row.since,
@@ -363,10 +374,14 @@ impl Quarantine for Memory {
 }
 
 impl Facts for Memory {
-    fn after(&self, seq: i64, limit: u32) -> Answer<'_, Vec<StoredFact>> {
+    fn after(&self, seq: i64, limit: u32) -> Answer<'_, FactPage> {
         Box::pin(self.ask(move |tables| {
-            let facts = tables.facts.iter().filter(|fact| fact.seq > seq);
-            facts.take(limit as usize).cloned().collect()
+            let rows = tables.facts.iter().filter(|fact| fact.seq > seq);
+            let rows: Vec<_> = rows.take(limit as usize).cloned().collect();
+            let after = rows.first().map_or(seq, |fact| fact.seq - 1);
+            let to = rows.last().map_or(seq, |fact| fact.seq);
+            let is_known = |fact: &StoredFact| !tables.unknown.contains(&fact.seq);
+            FactPage { facts: rows.into_iter().filter(is_known).collect(), after, to }
         }))
     }
 

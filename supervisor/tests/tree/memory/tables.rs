@@ -20,6 +20,8 @@ pub struct Tables {
     pub decided: Vec<(DedupeKey, VerdictName)>,
     pub facts: Vec<StoredFact>,
     pub keep_no_facts: bool,
+    /// Numbers of facts whose kind only a newer release knows.
+    pub unknown: HashSet<i64>,
     pub inbox: BTreeMap<i64, Row>,
     pub positions: HashMap<Uuid, i64>,
     pub last_position: i64,
