@@ -7,6 +7,8 @@ pub mod embedded;
 mod error;
 mod journal;
 mod migrate;
+#[cfg(feature = "planted-defects")]
+pub mod planted;
 mod queries;
 mod repositories;
 mod store;

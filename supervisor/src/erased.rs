@@ -96,6 +96,7 @@ impl<M: Machine> AnyBranch for Branch<M> {
     fn perform(self: Arc<Self>, open: OpenIntent, gate: Arc<DialGate>) -> BoxFuture<'static, ()> {
         Box::pin(async move {
             let Some(sent) = sent::<M>(&open) else { return };
+            fail::fail_point!("intent-before-request", |_| std::process::abort());
             let now = self.clock.now();
             let effect = async { self.performer.perform(sent.clone()).await };
             let performed = match open.reach {
@@ -111,6 +112,7 @@ impl<M: Machine> AnyBranch for Branch<M> {
                 Performed::Settled(event) => (event, Certainty::Known),
                 Performed::Unsure(event) => (event, Certainty::Unsure),
             };
+            fail::fail_point!("intent-before-outcome", |_| std::process::abort());
             self.tell_outcome(&open, event, certainty).await;
         })
     }

@@ -9,6 +9,8 @@ mod hub;
 mod interviews;
 mod life;
 mod loader;
+#[cfg(feature = "planted-defects")]
+mod planted;
 mod restarts;
 mod routing;
 mod tree;
