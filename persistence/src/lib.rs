@@ -5,6 +5,7 @@ mod clock;
 mod database;
 pub mod embedded;
 mod error;
+pub mod examine;
 mod journal;
 mod migrate;
 #[cfg(feature = "planted-defects")]
