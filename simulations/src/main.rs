@@ -24,6 +24,8 @@ enum Command {
     Providers(commands::providers::Args),
     /// Kill servers and databases under load, and check what came of it.
     Crash(commands::crash::Args),
+    /// Plant mistakes in the server, and see whether a crash run finds each.
+    Blind(commands::blind::Args),
     /// Send load and measure the answers.
     #[command(subcommand)]
     Load(commands::load::Load),
@@ -36,6 +38,7 @@ async fn main() -> anyhow::Result<ExitCode> {
     match Cli::parse().command {
         Command::Demo(args) => return commands::demo::run(args).await,
         Command::Crash(args) => return commands::crash::run(args).await,
+        Command::Blind(args) => return commands::blind::run(args).await,
         Command::Providers(args) => commands::providers::run(args).await?,
         Command::Load(load) => commands::load::run(load).await?,
     }

@@ -98,6 +98,7 @@ fn settings(args: Args) -> anyhow::Result<Settings> {
         faults: args.faults,
         has_failpoints: args.failpoints,
         planted: args.planted,
+        converges_within: crash::CONVERGES_WITHIN,
     })
 }
 

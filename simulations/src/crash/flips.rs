@@ -19,8 +19,9 @@ use crate::product::{Api, ApiError};
 /// Applications that are flipped together.
 const APPLICATIONS: u128 = 8;
 /// How often they are flipped in one round; the last content is the first one again.
-const FLIPS: usize = 5;
-/// The two contents.
+const FLIPS: usize = 11;
+/// The two contents. Every other application shows the one while its neighbours show the other: where
+/// nothing moves any more, half of them are wrong.
 const NAMES: [&str; 2] = ["Heads", "Tails"];
 /// How long the screenings are given to hear of one flip before the next.
 const PAUSE: Duration = Duration::from_millis(180);
@@ -37,26 +38,20 @@ impl Flips {
     /// Flips all of them a few times, by turns over each server.
     pub async fn flip(&self, sender: &Sender, token: &str) -> anyhow::Result<()> {
         for flip in 0..FLIPS {
-            let name = NAMES[flip % NAMES.len()];
-            self.import(sender, token, name, flip).await?;
+            self.import(sender, token, flip).await?;
             sleep(PAUSE).await;
         }
         Ok(())
     }
 
-    async fn import(
-        &self,
-        sender: &Sender,
-        token: &str,
-        name: &'static str,
-        mut turn: usize,
-    ) -> anyhow::Result<()> {
-        let body = body(name);
+    async fn import(&self, sender: &Sender, token: &str, flip: usize) -> anyhow::Result<()> {
+        let body = body(flip);
+        let mut turn = flip;
         let began = Instant::now();
         while began.elapsed() < PATIENCE {
             let server = sender.turn(turn);
             let api = Api::new(sender.base(server), Some(token.to_owned()))?;
-            let number = sender.history.invoke("import", name, "flips", server);
+            let number = sender.history.invoke("import", name(flip, 0), "flips", server);
             let outcome = match api.import(&body).await {
                 Ok(()) => Outcome::Ok { verdict: "imported".to_owned() },
                 Err(ApiError::Away(why)) if why.is_connect() => Outcome::Fail(why.to_string()),
@@ -65,7 +60,7 @@ impl Flips {
             sender.history.complete(number, &outcome);
             if matches!(outcome, Outcome::Ok { .. }) {
                 let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-                last.extend(ids().map(|id| (id, name)));
+                last.extend(ids().enumerate().map(|(position, id)| (id, name(flip, position))));
                 return Ok(());
             }
             turn += 1;
@@ -84,14 +79,18 @@ fn ids() -> impl Iterator<Item = Uuid> {
     (1..=APPLICATIONS).map(|number| Uuid::from_u128(0xf11b << 64 | number))
 }
 
-fn body(name: &str) -> Value {
-    let row = |id: Uuid| {
+fn name(flip: usize, position: usize) -> &'static str {
+    NAMES[(flip + position) % NAMES.len()]
+}
+
+fn body(flip: usize) -> Value {
+    let row = |(position, id): (usize, Uuid)| {
         json!({
-            "id": id, "jobPostId": JOBS[0].id(), "candidateName": name,
+            "id": id, "jobPostId": JOBS[0].id(), "candidateName": name(flip, position),
             "phoneNumber": "+910000088888",
         })
     };
     let mut body = import_body(&[]);
-    body["applications"] = ids().map(row).collect();
+    body["applications"] = ids().enumerate().map(row).collect();
     body
 }

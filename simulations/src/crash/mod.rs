@@ -63,7 +63,12 @@ pub struct Settings {
     pub has_failpoints: bool,
     /// A mistake that the server's program, built with `planted-defects`, shall make.
     pub planted: Option<String>,
+    /// How long everything may take to come to its end, once nothing breaks any more.
+    pub converges_within: Duration,
 }
+
+/// The usual bound on coming to an end. A night's rest of a retry is in it.
+pub const CONVERGES_WITHIN: Duration = Duration::from_secs(180);
 
 /// Breaks things and checks what came of it. `say` is told of each round.
 ///
@@ -111,7 +116,7 @@ async fn play(
         let told = stage.round(round, cluster).await?;
         say(format!("{round}: {told}"));
     }
-    let converged = stage.settle(cluster).await?;
+    let converged = stage.settle(settings, cluster).await?;
     say(converged);
     stage.reckon(settings, cluster, began).await
 }

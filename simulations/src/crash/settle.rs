@@ -17,8 +17,8 @@ use crate::audit;
 use crate::engine::Faults;
 use crate::product::Api;
 
-/// How long everything may take to come to its end. A night's rest of a retry is in it.
-const CONVERGES_WITHIN: Duration = Duration::from_secs(180);
+/// How long the drivers may take; longer than their own patience.
+const DRIVERS_PATIENCE: Duration = Duration::from_secs(180);
 /// How often it is looked whether it has.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// How often the server is asked to look for calls whose every webhook was lost.
@@ -30,15 +30,19 @@ const FEED_PATIENCE: Duration = Duration::from_secs(10);
 
 impl Stage {
     /// Ends the faults and waits for the end of everything; answers how that went, in words.
-    pub async fn settle(&mut self, cluster: &Cluster) -> anyhow::Result<String> {
+    pub async fn settle(
+        &mut self,
+        settings: &Settings,
+        cluster: &Cluster,
+    ) -> anyhow::Result<String> {
         self.engine.engine().set_faults(Faults::default());
         self.fleet.want(1).await?;
         let began = Instant::now();
         let all = async { while self.drivers.join_next().await.is_some() {} };
-        timeout(CONVERGES_WITHIN, all).await.context("the drivers do not come to an end")?;
+        timeout(DRIVERS_PATIENCE, all).await.context("the drivers do not come to an end")?;
         let mut looks = 0;
         let mut open = String::new();
-        while began.elapsed() < CONVERGES_WITHIN {
+        while began.elapsed() < settings.converges_within {
             open = self.open(cluster, looks % SYNC_EVERY == 0).await?;
             if open.is_empty() {
                 let took = began.elapsed().as_secs_f64();
@@ -47,7 +51,11 @@ impl Stage {
             looks += 1;
             sleep(LOOK_EVERY).await;
         }
-        self.findings.add(9, Wrong::Stuck, format!("after {CONVERGES_WITHIN:?}: {open}"));
+        self.findings.add(
+            9,
+            Wrong::Stuck,
+            format!("after {:?}: {open}", settings.converges_within),
+        );
         Ok(format!("NOT all came to its end: {open}"))
     }
 
