@@ -75,13 +75,18 @@ pub const CONVERGES_WITHIN: Duration = Duration::from_secs(180);
 /// # Errors
 /// When the run itself cannot go on; what is wrong with the product is in the report.
 pub async fn run(settings: Settings, say: &(dyn Fn(String) + Sync)) -> anyhow::Result<Report> {
+    let home = settings.folder.join("home");
+    if home.join("cluster.json").exists() {
+        // The last run was killed, and its database lives on.
+        Cluster::start(&home).await?.remove().await?;
+    }
     if settings.folder.exists() {
         std::fs::remove_dir_all(&settings.folder).context("the folder of the last run")?;
     }
     std::fs::create_dir_all(&settings.folder).context("the folder of the run")?;
     let mut terminated = signal(SignalKind::terminate())?;
     let mut interrupted = signal(SignalKind::interrupt())?;
-    let cluster = Cluster::start(&settings.folder.join("home")).await?;
+    let cluster = Cluster::start(&home).await?;
     // Whatever happens to the run: its database is not left behind.
     let played = tokio::select! {
         played = play(&settings, &cluster, say) => played,
