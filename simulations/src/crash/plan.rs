@@ -177,7 +177,8 @@ mod tests {
         assert_eq!(plan(1), plan(1));
         assert_ne!(plan(1), plan(2));
         for fault in Fault::ALL {
-            assert_eq!(plan(3).iter().filter(|line| line.contains(fault.name())).count(), 2);
+            let rounds = draw(3, 10, &Fault::ALL, true);
+            assert_eq!(rounds.iter().filter(|round| round.fault == fault).count(), 2);
         }
     }
 }

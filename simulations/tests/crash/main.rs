@@ -24,7 +24,7 @@ fn server_binary() -> PathBuf {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn killed_server_killed_postmaster_and_killed_twin_lose_and_double_nothing() {
+async fn crashes_of_server_postmaster_and_twin_lose_and_double_nothing() {
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let settings = Settings {
         folder: folder.path().join("crash"),
