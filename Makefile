@@ -50,5 +50,6 @@ blind: ## plant mistakes, and see that a crash run finds each; some five minutes
 	@scripts/ensure compiler postgres
 	@scripts/stage blind scripts/blind
 
-reliability: ## break things on purpose; nothing yet
-	@echo "reliability: no fault is injected yet; the next milestone fills this in"
+reliability: ## kill servers and databases under load, and check; some four minutes
+	@scripts/ensure compiler postgres
+	@scripts/stage reliability scripts/reliability

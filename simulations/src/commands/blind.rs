@@ -78,7 +78,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     ));
     if is_wanted("none") {
         let control =
-            Defect { name: "none", faults: &Fault::ALL, rounds: 5, calls: 150, candidates: 10 };
+            Defect { name: "none", faults: &Fault::ALL, rounds: 7, calls: 210, candidates: 10 };
         let (found, line) = attempt(&args, &control, args.seed).await;
         report::line(line);
         if found {

@@ -4,8 +4,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use serde_json::{Value, json};
 use simulations::clock::Speed;
-use simulations::crash::{self, Fault, Settings};
+use simulations::crash::{self, Fault, Report, Settings, Wrong};
 use simulations::product::find_binary;
 
 use crate::report;
@@ -31,7 +32,7 @@ pub(crate) struct Args {
     /// How many candidates the server has to ring; two a round when nothing is said.
     #[arg(long, value_name = "N")]
     candidates: Option<u32>,
-    /// What is broken: server, postmaster, database, pair, failpoint.
+    /// What is broken: server, postmaster, database, pair, failpoint, stop, pause.
     #[arg(long, value_delimiter = ',', default_values_t = Fault::ALL)]
     faults: Vec<Fault>,
     /// The server was built with the feature `failpoints`.
@@ -46,6 +47,9 @@ pub(crate) struct Args {
     /// The program of the server; the one beside this one when nothing is said.
     #[arg(long, value_name = "PATH")]
     server_bin: Option<PathBuf>,
+    /// Write the figures into this file, too, as one JSON object.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
     /// Where history and logs are written.
     #[arg(long, default_value = ".ringmaster/crash")]
     folder: PathBuf,
@@ -53,7 +57,7 @@ pub(crate) struct Args {
 
 /// Runs, and says what came of it.
 pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let replay = replay(&args);
+    let (replay, json) = (replay(&args), args.json.clone());
     let settings = settings(args)?;
     let report = crash::run(settings, &|line| report::line(line)).await;
     let report = match report {
@@ -67,8 +71,10 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
         report::line(line);
     }
     report::line(format!(
-        "{} cuts after a commit was sent, {} events of unknown fate, {} dials, {} facts, {:.0} s",
+        "{} cuts after a commit was sent, {} servers held, {} events of unknown fate, {} dials, \
+         {} facts, {:.0} s",
         report.cuts,
+        report.pauses,
         report.unknown,
         report.dials,
         report.facts,
@@ -77,8 +83,24 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     if !report.is_clean() {
         report::line(format!("the history is in {}; again: {replay}", report.history.display()));
     }
+    if let Some(path) = json {
+        std::fs::write(&path, figures(&report, &replay).to_string())?;
+    }
     report::line(&report);
     Ok(if report.is_clean() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Returns the figures of a run.
+fn figures(report: &Report, command: &str) -> Value {
+    let (median, longest) = report.back();
+    json!({
+        "command": command, "kills": report.kills, "cuts": report.cuts, "pauses": report.pauses,
+        "acknowledged": report.acknowledged, "unknown": report.unknown, "dials": report.dials,
+        "facts": report.facts, "seconds": report.took.as_secs_f64(),
+        "lost": report.count(Wrong::Lost), "behind": report.count(Wrong::Behind),
+        "doubled": report.count(Wrong::Doubled), "stuck": report.count(Wrong::Stuck),
+        "backP50S": median, "backMaxS": longest,
+    })
 }
 
 fn settings(args: Args) -> anyhow::Result<Settings> {

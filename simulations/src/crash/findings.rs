@@ -1,6 +1,5 @@
 //! What a run brought to light.
 
-use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 /// What is wrong.
@@ -54,13 +53,4 @@ impl Findings {
     pub fn all(&self) -> Vec<Finding> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
-}
-
-/// Counts findings by kind.
-pub(super) fn count(findings: &[Finding]) -> BTreeMap<Wrong, usize> {
-    let mut counts = BTreeMap::new();
-    for finding in findings {
-        *counts.entry(finding.wrong).or_default() += 1;
-    }
-    counts
 }

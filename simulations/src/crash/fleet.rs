@@ -3,6 +3,9 @@
 use std::path::Path;
 use std::time::Duration;
 
+use anyhow::Context;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::history::{Event, Outcome};
@@ -81,6 +84,20 @@ impl Fleet {
         server.kill()?;
         server.wait().await?;
         Ok((struck, true))
+    }
+
+    /// Asks a server to stop, and does not wait for it.
+    pub fn ask_to_stop(&self, slot: usize) -> anyhow::Result<()> {
+        self.slots[slot].server.as_ref().context("it is not up")?.terminate()
+    }
+
+    /// Holds a server for a while: nothing of it moves, and it does not notice.
+    pub async fn hold(&self, slot: usize, lasts: Duration) -> anyhow::Result<()> {
+        let server = self.slots[slot].server.as_ref().context("it is not up")?;
+        let pid = Pid::from_raw(server.pid());
+        kill(pid, Signal::SIGSTOP)?;
+        sleep(lasts).await;
+        Ok(kill(pid, Signal::SIGCONT)?)
     }
 
     /// Returns the line of a server.

@@ -31,9 +31,20 @@ impl Stage {
         let began = Instant::now();
         let flips = self.begin(round);
         let (struck, how) = self.strike(round, cluster, began).await?;
-        let back = self.back(round, struck).await?;
-        self.kills += 1;
-        self.backs.push(back);
+        let mut back = self.back(round, struck).await?;
+        if round.fault == Fault::Pause {
+            self.pauses += 1;
+        } else {
+            self.kills += 1;
+            self.backs.push(back);
+        }
+        if let Some(again) = round.again {
+            sleep(again).await;
+            let (struck, _) = self.fleet.kill(round.whom, Duration::ZERO).await?;
+            back = self.back(round, struck).await?;
+            self.kills += 1;
+            self.backs.push(back);
+        }
         self.finish(flips).await?;
         for slot in self.fleet.missing() {
             self.findings.add(10, Wrong::Stuck, format!("server {slot} ended by itself"));
@@ -76,6 +87,15 @@ impl Stage {
                 let (struck, _) = self.fleet.kill(round.whom, Duration::ZERO).await?;
                 Ok((struck, "killed"))
             }
+            Fault::Stop => {
+                self.fleet.ask_to_stop(round.whom)?;
+                let (struck, _) = self.fleet.kill(round.whom, round.lasts).await?;
+                Ok((struck, "killed while it stopped"))
+            }
+            Fault::Pause => {
+                self.fleet.hold(round.whom, round.lasts).await?;
+                Ok((Instant::now(), "held and let go"))
+            }
             Fault::Failpoint => {
                 let grace = load::BURST + FAILPOINT_PATIENCE;
                 Ok(match self.fleet.kill(0, grace).await? {
@@ -94,8 +114,8 @@ impl Stage {
 
     /// Brings back what was broken; answers how long after the strike it worked again.
     async fn back(&mut self, round: &Round, struck: Instant) -> anyhow::Result<Duration> {
-        let is_server = !matches!(round.fault, Fault::Postmaster | Fault::Database);
-        if is_server {
+        let is_gone = !matches!(round.fault, Fault::Postmaster | Fault::Database | Fault::Pause);
+        if is_gone {
             self.fleet.start(round.whom, None).await?;
         }
         self.fleet.back(round.whom, struck).await

@@ -25,12 +25,23 @@ pub enum Fault {
     Pair,
     /// The server ends at a named place between two durable steps.
     Failpoint,
+    /// The server is asked to stop, and killed while it does.
+    Stop,
+    /// One of two servers is held for seconds and let go again: what it remembers is old by then.
+    Pause,
 }
 
 impl Fault {
     /// Every one of them.
-    pub const ALL: [Self; 5] =
-        [Self::Server, Self::Postmaster, Self::Pair, Self::Failpoint, Self::Database];
+    pub const ALL: [Self; 7] = [
+        Self::Server,
+        Self::Postmaster,
+        Self::Pair,
+        Self::Failpoint,
+        Self::Database,
+        Self::Stop,
+        Self::Pause,
+    ];
 
     const fn name(self) -> &'static str {
         match self {
@@ -39,6 +50,8 @@ impl Fault {
             Self::Database => "database",
             Self::Pair => "pair",
             Self::Failpoint => "failpoint",
+            Self::Stop => "stop",
+            Self::Pause => "pause",
         }
     }
 }
@@ -70,7 +83,7 @@ const PLACES: [Place; 12] = [
     Place { name: "shell-before-reply", passes: 120 },
     Place { name: "shell-after-reply", passes: 120 },
     Place { name: "journal-after-commit", passes: 60 },
-    Place { name: "careful-before-commit", passes: 2 },
+    Place { name: "careful-before-commit", passes: 1 },
     Place { name: "activation-after-claim", passes: 20 },
     Place { name: "inbox-after-park", passes: 3 },
     Place { name: "timers-after-take", passes: 3 },
@@ -80,6 +93,13 @@ const PLACES: [Place; 12] = [
     Place { name: "parked-before-readdress", passes: 1 },
 ];
 
+/// How long a server is held, in ms: longer than any of its deadlines, by its simulated clock.
+const PAUSE_MS: std::ops::Range<u64> = 800..4_000;
+/// How long after it was asked to stop it is killed, in ms.
+const STOP_MS: std::ops::Range<u64> = 0..400;
+/// How long after it came back it is killed again, in ms.
+const AGAIN_MS: std::ops::Range<u64> = 0..500;
+
 /// One round.
 #[derive(Clone, Debug)]
 pub(super) struct Round {
@@ -87,8 +107,14 @@ pub(super) struct Round {
     pub fault: Fault,
     /// How long after its calls begin it strikes.
     pub at: Duration,
-    /// Which of two servers it strikes.
+    /// Whether there are two servers, which get in each other's way.
+    pub has_twin: bool,
+    /// Which of them it strikes.
     pub whom: usize,
+    /// How long it is held, or how long after it was asked to stop it is killed.
+    pub lasts: Duration,
+    /// It is killed again so long after it came back, in the middle of its recovery.
+    pub again: Option<Duration>,
     /// Where the server ends by itself.
     pub failpoint: Option<String>,
     /// When which server's line to its database is cut.
@@ -100,7 +126,7 @@ pub(super) struct Round {
 impl Round {
     /// Returns how many servers it wants.
     pub const fn servers(&self) -> usize {
-        if matches!(self.fault, Fault::Pair) { 2 } else { 1 }
+        if self.has_twin { 2 } else { 1 }
     }
 }
 
@@ -111,7 +137,14 @@ impl fmt::Display for Round {
         match (&self.failpoint, self.fault) {
             (Some(place), _) => write!(f, ", {place}"),
             (None, Fault::Pair) => write!(f, ", server {}", self.whom),
+            (None, Fault::Stop | Fault::Pause) => {
+                write!(f, ", server {}, {} ms", self.whom, self.lasts.as_millis())
+            }
             (None, _) => Ok(()),
+        }?;
+        match self.again {
+            Some(again) => write!(f, ", again after {} ms", again.as_millis()),
+            None => Ok(()),
         }
     }
 }
@@ -139,14 +172,26 @@ pub(super) fn draw(seed: u64, count: u32, faults: &[Fault], has_failpoints: bool
 fn round(seed: u64, number: u32, fault: Fault) -> Round {
     let mut dice = dice(seed, Purpose::Crash, number.into());
     let at = BURST.mul_f64(dice.random_range(0.15..0.95));
-    let whom = if fault == Fault::Pair { dice.random_range(0..2) } else { 0 };
+    let is_of_two = matches!(fault, Fault::Pair | Fault::Pause);
+    let whom = dice.random_range(0..2) * usize::from(is_of_two);
+    let has_twin = is_of_two || (dice.random_bool(0.5) && fault == Fault::Failpoint);
     let failpoint = failpoint(&mut dice);
-    let cuts = (0..dice.random_range(0..4)).map(|_| cut(&mut dice, fault)).collect();
+    let cuts = (0..dice.random_range(0..4)).map(|_| cut(&mut dice, has_twin)).collect();
+    let lasts = match fault {
+        Fault::Pause => dice.random_range(PAUSE_MS),
+        _ => dice.random_range(STOP_MS),
+    };
+    let again = dice.random_range(AGAIN_MS);
+    let is_killed_again =
+        dice.random_bool(0.4) && matches!(fault, Fault::Server | Fault::Pair | Fault::Stop);
     Round {
         number,
         fault,
         at,
+        has_twin,
         whom,
+        lasts: Duration::from_millis(lasts),
+        again: is_killed_again.then(|| Duration::from_millis(again)),
         failpoint: (fault == Fault::Failpoint).then_some(failpoint),
         cuts,
         forgets: dice.random_bool(0.5),
@@ -159,9 +204,9 @@ fn failpoint(dice: &mut ChaCha8Rng) -> String {
     format!("{}={passes}*off->1*return", place.name)
 }
 
-fn cut(dice: &mut ChaCha8Rng, fault: Fault) -> (Duration, usize, Cut) {
+fn cut(dice: &mut ChaCha8Rng, has_twin: bool) -> (Duration, usize, Cut) {
     let at = BURST.mul_f64(dice.random::<f64>());
-    let line = dice.random_range(0..2) * usize::from(fault == Fault::Pair);
+    let line = dice.random_range(0..2) * usize::from(has_twin);
     (at, line, if dice.random() { Cut::Sent } else { Cut::Answered })
 }
 
@@ -172,12 +217,12 @@ mod tests {
     #[test]
     fn rounds_of_a_seed_are_the_same_every_time_and_every_fault_comes_up() {
         let plan = |seed| -> Vec<String> {
-            draw(seed, 10, &Fault::ALL, true).iter().map(ToString::to_string).collect()
+            draw(seed, 14, &Fault::ALL, true).iter().map(ToString::to_string).collect()
         };
         assert_eq!(plan(1), plan(1));
         assert_ne!(plan(1), plan(2));
         for fault in Fault::ALL {
-            let rounds = draw(3, 10, &Fault::ALL, true);
+            let rounds = draw(3, 14, &Fault::ALL, true);
             assert_eq!(rounds.iter().filter(|round| round.fault == fault).count(), 2);
         }
     }

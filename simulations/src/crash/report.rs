@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::findings::{CHECKS, Finding, Wrong, count};
+use super::findings::{CHECKS, Finding, Wrong};
 
 /// Findings of one check that are spelled out.
 const SHOWN: usize = 6;
@@ -16,6 +16,8 @@ const CHARS_SHOWN: usize = 400;
 pub struct Report {
     /// How often something was killed.
     pub kills: u32,
+    /// How often one of two servers was held for a while.
+    pub pauses: u32,
     /// How often a line to the database was cut after a commit was sent.
     pub cuts: u32,
     /// How many different webhooks were acknowledged.
@@ -40,6 +42,11 @@ impl Report {
     /// Says whether nothing is wrong.
     pub fn is_clean(&self) -> bool {
         self.findings.is_empty()
+    }
+
+    /// Returns how much is wrong in that way.
+    pub fn count(&self, wrong: Wrong) -> usize {
+        self.findings.iter().filter(|finding| finding.wrong == wrong).count()
     }
 
     /// Returns the numbers of the checks that found something.
@@ -81,8 +88,6 @@ impl Report {
 /// The one line.
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let counts = count(&self.findings);
-        let of = |wrong| counts.get(&wrong).copied().unwrap_or_default();
         let (median, longest) = self.back();
         write!(
             f,
@@ -90,10 +95,10 @@ impl fmt::Display for Report {
              back in p50 {median:.2} s max {longest:.2} s",
             self.kills,
             self.acknowledged,
-            of(Wrong::Lost),
-            of(Wrong::Behind),
-            of(Wrong::Doubled),
-            of(Wrong::Stuck),
+            self.count(Wrong::Lost),
+            self.count(Wrong::Behind),
+            self.count(Wrong::Doubled),
+            self.count(Wrong::Stuck),
         )
     }
 }
@@ -107,6 +112,7 @@ mod tests {
         let finding = |wrong| Finding { check: 1, wrong, text: String::new() };
         let report = Report {
             kills: 3,
+            pauses: 0,
             cuts: 0,
             acknowledged: 40,
             unknown: 1,

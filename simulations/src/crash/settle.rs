@@ -113,6 +113,7 @@ impl Stage {
         let acknowledged = fates.values().filter(|fate| fate.acknowledged > 0).count();
         Ok(Report {
             kills: self.kills,
+            pauses: self.pauses,
             cuts: self.fleet.cuts(),
             acknowledged,
             unknown: fates.values().filter(|fate| fate.unknown > 0).count(),

@@ -47,6 +47,7 @@ pub(super) struct Stage {
     pub calls_per_round: u64,
     pub seed: u64,
     pub kills: u32,
+    pub pauses: u32,
     pub backs: Vec<Duration>,
     /// Calls that are still told of.
     pub drivers: JoinSet<()>,
@@ -87,6 +88,7 @@ impl Stage {
             transcript: Arc::default(),
             calls_begun: 0,
             kills: 0,
+            pauses: 0,
             backs: Vec::new(),
             drivers: JoinSet::new(),
             onlookers: JoinSet::new(),
