@@ -11,8 +11,9 @@ use simulations::product::find_binary;
 
 use crate::report;
 
-/// How fast simulated time passes: four hours until a retry take 24 s.
-const SPEED: f64 = 600.0;
+/// How fast simulated time passes: four hours until a retry take 48 s, and the 10 s in which a dial must
+/// leave are 33 ms, which a busy machine keeps most of the time.
+const SPEED: f64 = 300.0;
 
 /// What to break, and how often.
 #[derive(clap::Args)]

@@ -58,7 +58,12 @@ impl Stage {
         self.calls_begun = calls.end;
         let now = self.engine.engine().clock().now();
         let mut begun = load::begin(&self.sender, self.seed, calls, now);
-        self.drivers.spawn(async move { while begun.join_next().await.is_some() {} });
+        self.drivers.spawn(async move {
+            while let Some(done) = begun.join_next().await {
+                done?;
+            }
+            Ok(())
+        });
         let mut flips = JoinSet::new();
         if round.servers() > 1 {
             let (sender, token) = (self.sender.clone(), self.token.clone());
@@ -121,11 +126,21 @@ impl Stage {
         self.fleet.back(round.whom, struck).await
     }
 
+    /// Waits until all calls that were begun are told.
+    pub async fn told(&mut self) -> anyhow::Result<()> {
+        while let Some(done) = self.drivers.join_next().await {
+            done??;
+        }
+        anyhow::ensure!(self.onlookers.try_join_next().is_none(), "an onlooker came to an end");
+        Ok(())
+    }
+
     /// Waits for the calls of the round, and for the flips.
     async fn finish(&mut self, mut flips: JoinSet<anyhow::Result<()>>) -> anyhow::Result<()> {
-        let all = async { while self.drivers.join_next().await.is_some() {} };
         // What takes longer goes on beside the next round.
-        let _late = timeout(ROUND_PATIENCE, all).await;
+        if let Ok(done) = timeout(ROUND_PATIENCE, self.told()).await {
+            done?;
+        }
         while let Some(flipped) = flips.join_next().await {
             flipped??;
         }

@@ -79,10 +79,10 @@ struct Place {
 
 /// Every place where the server can be made to end. `fail::fail_point!` in its sources names them.
 const PLACES: [Place; 12] = [
-    Place { name: "shell-before-submit", passes: 120 },
-    Place { name: "shell-before-reply", passes: 120 },
-    Place { name: "shell-after-reply", passes: 120 },
-    Place { name: "journal-after-commit", passes: 60 },
+    Place { name: "shell-before-submit", passes: 60 },
+    Place { name: "shell-before-reply", passes: 60 },
+    Place { name: "shell-after-reply", passes: 60 },
+    Place { name: "journal-after-commit", passes: 25 },
     Place { name: "careful-before-commit", passes: 1 },
     Place { name: "activation-after-claim", passes: 20 },
     Place { name: "inbox-after-park", passes: 3 },

@@ -38,7 +38,7 @@ impl Sender {
 
     /// Returns the server whose turn it is, of those that are meant to be up.
     pub fn turn(&self, turn: usize) -> usize {
-        turn % self.up.load(Ordering::SeqCst)
+        turn % self.up.load(Ordering::SeqCst).max(1)
     }
 
     /// Returns the base URL of a server.

@@ -38,8 +38,8 @@ impl Stage {
         self.engine.engine().set_faults(Faults::default());
         self.fleet.want(1).await?;
         let began = Instant::now();
-        let all = async { while self.drivers.join_next().await.is_some() {} };
-        timeout(DRIVERS_PATIENCE, all).await.context("the drivers do not come to an end")?;
+        let told = timeout(DRIVERS_PATIENCE, self.told()).await;
+        told.context("the drivers do not come to an end")??;
         let mut looks = 0;
         let mut open = String::new();
         while began.elapsed() < settings.converges_within {

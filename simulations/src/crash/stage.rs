@@ -50,7 +50,7 @@ pub(super) struct Stage {
     pub pauses: u32,
     pub backs: Vec<Duration>,
     /// Calls that are still told of.
-    pub drivers: JoinSet<()>,
+    pub drivers: JoinSet<anyhow::Result<()>>,
     pub onlookers: JoinSet<()>,
     warms_up: Duration,
     _relay: Relay,

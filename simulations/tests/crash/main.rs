@@ -34,7 +34,7 @@ async fn crashes_of_server_postmaster_and_twin_lose_and_double_nothing() {
         calls: 120,
         candidates: 8,
         seed: 7,
-        speed: Speed::new(900.0).unwrap(),
+        speed: Speed::new(600.0).unwrap(),
         faults: vec![Fault::Server, Fault::Postmaster, Fault::Pair],
         has_failpoints: false,
         planted: None,
