@@ -129,8 +129,8 @@ async fn attempt(args: &Args, defect: &Defect, seed: u64) -> (bool, String) {
     let after = format!("{:.0} s", began.elapsed().as_secs_f64());
     let (found, checks, by) = match &ran {
         Ok(report) => (!report.is_clean(), checks(report), first(report)),
-        // A server that cannot even go on is noticed too, though by nobody's check.
-        Err(failure) => (true, "-".to_owned(), format!("the run came to no end: {failure:#}")),
+        // Not a check's merit: the mistake may not even have been planted.
+        Err(failure) => (false, "-".to_owned(), format!("the run came to no end: {failure:#}")),
     };
     let name = defect.name;
     let says = if found { "yes" } else { "NO" };
