@@ -1,6 +1,7 @@
 //! Everything the tables hold, in one snapshot: for those who check a run afterwards, not for serving.
 
 use chrono::{DateTime, Utc};
+use serde::Serialize;
 use sqlx::postgres::PgRow;
 use sqlx::{Connection as _, Executor as _, FromRow, PgConnection};
 use uuid::Uuid;
@@ -9,7 +10,7 @@ use crate::database::Database;
 use crate::error::PersistenceError;
 
 /// All of it, at one moment.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize)]
 pub struct Picture {
     /// The last number that was given to a fact.
     pub head: i64,
@@ -30,7 +31,7 @@ pub struct Picture {
 }
 
 /// One fact of the log.
-#[derive(Clone, Debug, FromRow)]
+#[derive(Clone, Debug, FromRow, Serialize)]
 #[expect(missing_docs, reason = "the columns of call_events")]
 pub struct FactRow {
     pub seq: i64,
@@ -42,7 +43,7 @@ pub struct FactRow {
 }
 
 /// One entity's row.
-#[derive(Clone, Debug, FromRow)]
+#[derive(Clone, Debug, FromRow, Serialize)]
 #[expect(missing_docs, reason = "the columns that interviews and screenings share")]
 pub struct CheckpointRow {
     pub kind: String,
@@ -56,29 +57,31 @@ pub struct CheckpointRow {
 }
 
 /// One decided delivery.
-#[derive(Clone, Debug, FromRow)]
+#[derive(Clone, Debug, FromRow, Serialize)]
 #[expect(missing_docs, reason = "the columns of webhook_deliveries")]
 pub struct DeliveryRow {
     pub kind: String,
     pub entity_id: Uuid,
     pub verdict: String,
+    #[serde(skip)]
     pub raw: Option<Vec<u8>>,
 }
 
 /// One delivery that waits.
-#[derive(Clone, Debug, FromRow)]
+#[derive(Clone, Debug, FromRow, Serialize)]
 #[expect(missing_docs, reason = "the columns of inbox")]
 pub struct InboxEntry {
     pub id: Uuid,
     pub kind: String,
     pub entity_id: Uuid,
     pub waits_for: Option<Uuid>,
+    #[serde(skip)]
     pub raw: Option<Vec<u8>>,
     pub set_aside: Option<String>,
 }
 
 /// One effect.
-#[derive(Clone, Debug, FromRow)]
+#[derive(Clone, Debug, FromRow, Serialize)]
 #[expect(missing_docs, reason = "the columns of intents")]
 pub struct IntentEntry {
     pub id: Uuid,
@@ -93,7 +96,7 @@ pub struct IntentEntry {
 }
 
 /// One wake time.
-#[derive(Clone, Debug, FromRow)]
+#[derive(Clone, Debug, FromRow, Serialize)]
 #[expect(missing_docs, reason = "the columns of wakes")]
 pub struct WakeEntry {
     pub entity_id: Uuid,

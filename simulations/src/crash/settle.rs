@@ -110,6 +110,13 @@ impl Stage {
         checks::all(&evidence, &self.findings);
         self.check_feed(&picture);
         anyhow::ensure!(self.sender.history.sync(), "the history cannot be kept");
+        let findings = self.findings.all();
+        if !findings.is_empty() {
+            // The database is removed; what it held, and what the engine says, is evidence.
+            let tables = serde_json::to_vec(&picture)?;
+            std::fs::write(settings.folder.join("tables.json"), tables)?;
+            std::fs::write(settings.folder.join("ledger.json"), serde_json::to_vec(&ledger)?)?;
+        }
         let acknowledged = fates.values().filter(|fate| fate.acknowledged > 0).count();
         Ok(Report {
             kills: self.kills,
@@ -121,7 +128,7 @@ impl Stage {
             facts: picture.facts.len(),
             took: began.elapsed(),
             backs: std::mem::take(&mut self.backs),
-            findings: self.findings.all(),
+            findings,
             history: settings.folder.join("history.jsonl"),
         })
     }
