@@ -6,7 +6,7 @@ SHELL := /bin/bash
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: help run test check format-check lint deny sqlx-check sqlx format bench reliability
+.PHONY: help run test check format-check lint deny sqlx-check sqlx format bench blind reliability
 
 help: ## list what can be done
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
@@ -46,5 +46,10 @@ format: ## format the sources
 bench: ## measure; nothing yet
 	@echo "bench: nothing is measured yet; the next milestone fills this in"
 
-reliability: ## break things on purpose; nothing yet
-	@echo "reliability: no fault is injected yet; the next milestone fills this in"
+blind: ## plant mistakes, and see that a crash run finds each; some five minutes
+	@scripts/ensure compiler postgres
+	@scripts/stage blind scripts/blind
+
+reliability: ## kill servers and databases under load, and check; some four minutes
+	@scripts/ensure compiler postgres
+	@scripts/stage reliability scripts/reliability

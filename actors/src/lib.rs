@@ -6,6 +6,8 @@ mod inlet;
 pub mod kinds;
 mod live;
 mod performer;
+#[cfg(feature = "planted-defects")]
+mod planted;
 mod shell;
 
 pub use delivery::{Admission, Answer, Delivery, Replied};

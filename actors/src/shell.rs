@@ -222,8 +222,12 @@ impl<M: Machine> EntityActor<M> {
                 return Err(self.stop(Crash::Unwritable { tenant, said: error.to_string() }));
             }
         };
+        #[cfg(feature = "planted-defects")]
+        let deliveries = crate::planted::answered_early(deliveries, &plan.verdicts);
+        fail::fail_point!("shell-before-submit", |_| std::process::abort());
         match self.shared.journal.submit(step).await {
             Ok(Verdict::Committed { first_seq }) => {
+                fail::fail_point!("shell-before-reply", |_| std::process::abort());
                 self.committed(live, tenant, plan, deliveries, first_seq);
                 Ok(Vec::new())
             }
@@ -256,6 +260,7 @@ impl<M: Machine> EntityActor<M> {
             live.machine = plan.next;
         }
         answer_all(deliveries, &plan.verdicts, first_seq);
+        fail::fail_point!("shell-after-reply", |_| std::process::abort());
         if !receivers.is_empty() {
             self.shared.after.signalled(receivers);
         }

@@ -43,6 +43,8 @@ async fn run(command: Command, config: Config) -> ExitCode {
 
 async fn serve(config: Config) -> anyhow::Result<()> {
     telemetry::init_logs(config.log.to_filter(), config.log_format)?;
+    #[cfg(feature = "failpoints")]
+    let _armed = fail::FailScenario::setup();
     for notice in config.notices() {
         if notice.is_warning() {
             warn!("{notice}");

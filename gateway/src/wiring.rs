@@ -144,7 +144,10 @@ impl Storage {
                 pending.len()
             );
         }
-        Ok(Migrations::apply(&mut login).await?)
+        Migrations::apply(&mut login).await?;
+        #[cfg(feature = "planted-defects")]
+        persistence::planted::spoil(&mut login).await?;
+        Ok(())
     }
 
     /// Migrates the database; answers how many migrations it lacked.

@@ -136,6 +136,8 @@ impl Database {
             ))
             .await?;
         set(&mut connection, "statement_timeout", JOURNAL_STATEMENT_TIMEOUT_MS).await?;
+        #[cfg(feature = "planted-defects")]
+        crate::planted::loosen(&mut connection).await?;
         Ok(connection)
     }
 

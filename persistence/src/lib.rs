@@ -5,8 +5,11 @@ mod clock;
 mod database;
 pub mod embedded;
 mod error;
+pub mod examine;
 mod journal;
 mod migrate;
+#[cfg(feature = "planted-defects")]
+pub mod planted;
 mod queries;
 mod repositories;
 mod store;

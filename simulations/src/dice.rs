@@ -25,6 +25,10 @@ pub(crate) enum Purpose {
     World,
     /// The load generator's calls.
     Load,
+    /// What is broken when, in a crash run.
+    Crash,
+    /// What the drivers of a crash run do by chance.
+    Driver,
 }
 
 /// Returns the generator of case `number` for `purpose`.

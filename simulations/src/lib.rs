@@ -6,6 +6,7 @@
 pub mod audit;
 pub mod cast;
 pub mod clock;
+pub mod crash;
 pub mod engine;
 pub mod load;
 pub mod product;

@@ -22,6 +22,10 @@ enum Command {
     Demo(commands::demo::Args),
     /// Serve the simulated platforms, each below its own path.
     Providers(commands::providers::Args),
+    /// Kill servers and databases under load, and check what came of it.
+    Crash(commands::crash::Args),
+    /// Plant mistakes in the server, and see whether a crash run finds each.
+    Blind(commands::blind::Args),
     /// Send load and measure the answers.
     #[command(subcommand)]
     Load(commands::load::Load),
@@ -33,6 +37,8 @@ async fn main() -> anyhow::Result<ExitCode> {
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     match Cli::parse().command {
         Command::Demo(args) => return commands::demo::run(args).await,
+        Command::Crash(args) => return commands::crash::run(args).await,
+        Command::Blind(args) => return commands::blind::run(args).await,
         Command::Providers(args) => commands::providers::run(args).await?,
         Command::Load(load) => commands::load::run(load).await?,
     }

@@ -102,6 +102,7 @@ impl<M: Machine> AnyBranch for Branch<M> {
             let recheck_after = gate.recheck_after();
             let leave = leave(&open, Arc::clone(&self.clock), gate);
             let Some(sent) = sent::<M>(&open, leave) else { return };
+            fail::fail_point!("intent-before-request", |_| std::process::abort());
             let performed = if sent.leave.is_granted() {
                 self.performer.perform(sent).await
             } else {
@@ -112,6 +113,7 @@ impl<M: Machine> AnyBranch for Branch<M> {
                 Performed::Settled(event) => (event, Certainty::Known),
                 Performed::Unsure(event) => (event, Certainty::Unsure),
             };
+            fail::fail_point!("intent-before-outcome", |_| std::process::abort());
             self.tell_outcome(&open, event, certainty).await;
         })
     }

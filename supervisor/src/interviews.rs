@@ -357,6 +357,7 @@ impl Interviews {
             Ok(Resolution::Waits(_)) => named,
             Err(failure) => return Err(StoreError::Away(failure.into())),
         };
+        fail::fail_point!("parked-before-readdress", |_| std::process::abort());
         self.store.readdress(row.row, EntityKey { kind: Kind::Interview, id }).await?;
         self.branch.look_into_inbox(id);
         Ok(())
@@ -410,6 +411,10 @@ async fn release_parked(service: std::sync::Weak<Interviews>) {
     loop {
         tokio::time::sleep(RELEASE_PAUSE).await;
         let Some(service) = service.upgrade() else { return };
+        #[cfg(feature = "planted-defects")]
+        if crate::planted::forgets_parked_rows() {
+            continue;
+        }
         if let Err(failure) = service.release().await {
             warn!(error = &failure as &dyn std::error::Error, "parked reports cannot be looked at");
         }

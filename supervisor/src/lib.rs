@@ -10,6 +10,8 @@ mod interviews;
 mod life;
 mod loader;
 mod past_quarantine;
+#[cfg(feature = "planted-defects")]
+mod planted;
 mod restarts;
 mod routing;
 mod tree;

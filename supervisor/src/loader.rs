@@ -86,6 +86,7 @@ impl<M: Machine> Branch<M> {
     async fn load(self: &Arc<Self>, ids: Vec<EntityId>) -> Result<(), StoreError> {
         let load = self.store.load(M::KIND, ids, self.clock.now());
         let loaded = timeout(LOAD_TIMEOUT, load).await.unwrap_or_else(|_| Err(too_slow()))?;
+        fail::fail_point!("activation-after-claim", |_| std::process::abort());
         for one in loaded {
             self.start(one).await;
         }

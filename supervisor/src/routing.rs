@@ -258,6 +258,7 @@ impl<M: Machine> Branch<M> {
             .await
             .map_err(|_| Unavailable::Away(None))?
             .map_err(|failure| Unavailable::Away(Some(failure)))?;
+        fail::fail_point!("inbox-after-park", |_| std::process::abort());
         Ok(match parking {
             Parking::Duplicate => Routed::Rejected(Rejected::Duplicate),
             Parking::Stored => Routed::Parked,

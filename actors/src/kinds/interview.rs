@@ -99,7 +99,13 @@ impl Performer<Interview> for InterviewPerformer {
     fn perform(&self, sent: Sent<Effect>) -> BoxFuture<'_, Performed<Interview>> {
         Box::pin(async move {
             match sent.effect.clone() {
-                Effect::Dial(order) => self.dial(&sent, &order).await,
+                Effect::Dial(order) => {
+                    let performed = self.dial(&sent, &order).await;
+                    #[cfg(feature = "planted-defects")]
+                    let performed =
+                        crate::planted::resent(performed, self.dial(&sent, &order)).await;
+                    performed
+                }
                 Effect::FetchCall { call_id } => self.fetch(&sent, call_id).await,
             }
         })

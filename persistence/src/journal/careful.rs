@@ -45,6 +45,7 @@ pub(super) async fn commit(
     let written =
         serde_json::to_string(&verdicts).map_err(|error| sqlx::Error::Encode(error.into()))?;
     statements::record(&mut tx, writer, number, &written).await?;
+    fail::fail_point!("careful-before-commit", |_| std::process::abort());
     tx.commit().await?;
     Ok(verdicts)
 }

@@ -82,6 +82,7 @@ impl Writer {
             };
             match timeout(REPLY_TIMEOUT, tried).await {
                 Ok(Ok(verdicts)) => {
+                    fail::fail_point!("journal-after-commit", |_| std::process::abort());
                     self.connection = Some(connection);
                     return Some(verdicts);
                 }

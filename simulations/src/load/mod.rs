@@ -9,6 +9,8 @@ mod generator;
 mod plan;
 mod report;
 
+pub(crate) use self::plan::{Mix, events};
+
 pub use self::connection::{Target, TargetError};
 pub use self::generator::{Counters, LoadSettings, Pace, WebhookLoad};
 pub use self::report::{Latency, LoadReport, Model};

@@ -30,7 +30,7 @@ const STATES: [(CallStatus, u64); 4] = [
 
 /// What all calls of a run have in common.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Mix {
+pub(crate) struct Mix {
     pub seed: u64,
     pub duplicates: Rate,
     pub reorder: Rate,
@@ -40,7 +40,7 @@ pub(super) struct Mix {
 }
 
 /// Returns the bodies to send for call `number`, in order.
-pub(super) fn events(mix: &Mix, number: u64) -> VecDeque<Bytes> {
+pub(crate) fn events(mix: &Mix, number: u64) -> VecDeque<Bytes> {
     let mut dice = dice(mix.seed, Purpose::Load, number);
     let mut events = VecDeque::with_capacity(STATES.len() + 1);
     for body in bodies(mix, number, &mut dice) {

@@ -70,6 +70,8 @@ pub struct ServerPlan {
     pub log_file: PathBuf,
     /// What it logs.
     pub log: String,
+    /// What else it finds in its environment.
+    pub environment: Vec<(&'static str, String)>,
 }
 
 /// A running server. It is killed when this is dropped; its embedded database then stays up, for the
@@ -125,6 +127,14 @@ impl Server {
         Ok(kill(self.pid, Signal::SIGKILL)?)
     }
 
+    /// Says whether it has ended.
+    ///
+    /// # Errors
+    /// When the operating system cannot say.
+    pub fn has_ended(&mut self) -> anyhow::Result<bool> {
+        Ok(self.child.try_wait()?.is_some())
+    }
+
     /// Waits for its end.
     ///
     /// # Errors
@@ -165,6 +175,7 @@ impl ServerPlan {
             .env("JWT_SECRET", &self.keys.jwt_secret)
             .env("RUST_LOG", &self.log)
             .env("RINGMASTER_LOG_FORMAT", "json")
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(log)

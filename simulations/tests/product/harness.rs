@@ -264,6 +264,7 @@ pub async fn plan(folder: &Folder, database: Option<String>) -> ServerPlan {
         time: None,
         log_file: folder.join("server.log"),
         log: "info".to_owned(),
+        environment: Vec::new(),
     }
 }
 

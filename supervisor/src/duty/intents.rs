@@ -133,6 +133,7 @@ fn ramp(elapsed: Duration) -> u32 {
 async fn offer(duty: &Duty, reach: Reach, limit: u32) {
     match duty.store.take_planned(duty.clock.now(), reach, limit).await {
         Ok(due) => {
+            fail::fail_point!("intents-after-take", !due.is_empty(), |_| std::process::abort());
             for intent in due {
                 if let Some(branch) = duty.hub.branch(intent.owner.kind) {
                     branch.intent_due(intent.owner.id, intent.tenant, intent.id, intent.attempt);

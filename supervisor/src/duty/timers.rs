@@ -16,6 +16,7 @@ pub(super) async fn run(duty: Duty) {
         let now = duty.clock.now();
         match duty.store.take_due(now, TAKE_MAX).await {
             Ok(due) => {
+                fail::fail_point!("timers-after-take", !due.is_empty(), |_| std::process::abort());
                 for wake in due {
                     let late = (now - wake.due).to_std().unwrap_or_default();
                     metrics::histogram!("ringmaster_timer_lateness_seconds")

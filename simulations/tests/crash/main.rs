@@ -1,0 +1,55 @@
+//! A short crash run: servers and their database are killed under load, and nothing is wrong after.
+//!
+//! It runs on a database of its own, because that one is killed too. `ringmaster-sim crash` runs longer.
+
+#![allow(clippy::unwrap_used, reason = "a test's helpers may panic as it does")]
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use simulations::clock::Speed;
+use simulations::crash::{self, CONVERGES_WITHIN, Fault, Settings};
+use simulations::product::find_binary;
+
+/// Finds the server's program beside this test's; builds it when only this crate was built.
+fn server_binary() -> PathBuf {
+    let beside = Path::new(env!("CARGO_BIN_EXE_ringmaster-sim"));
+    if let Ok(found) = find_binary(beside) {
+        return found;
+    }
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let built = Command::new(cargo).args(["build", "--locked", "-p", "gateway"]).status().unwrap();
+    assert!(built.success(), "the server cannot be built");
+    find_binary(beside).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn crashes_of_server_postmaster_and_twin_lose_and_double_nothing() {
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let settings = Settings {
+        folder: folder.path().join("crash"),
+        server_binary: server_binary(),
+        rounds: 3,
+        limit: None,
+        calls: 120,
+        candidates: 8,
+        seed: 7,
+        speed: Speed::new(600.0).unwrap(),
+        faults: vec![Fault::Server, Fault::Postmaster, Fault::Pair],
+        has_failpoints: false,
+        planted: None,
+        converges_within: CONVERGES_WITHIN,
+    };
+    let report = crash::run(settings, &|line| eprintln!("{line}")).await.unwrap();
+    for line in report.checks() {
+        eprintln!("{line}");
+    }
+    eprintln!("{report}");
+    if !report.is_clean() {
+        let kept = folder.keep();
+        panic!("what is wrong stands above; the seed is 7, the history in {}", kept.display());
+    }
+    assert_eq!(report.kills, 3);
+    assert!(report.acknowledged > 400, "{} events are no load", report.acknowledged);
+    assert!(report.dials > 0, "nobody was rung");
+}
