@@ -11,7 +11,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use persistence::embedded::{EmbeddedServer, ServerState, Settings, check_durability};
 use persistence::{
     Database, DatabaseClock, GroupJournal, InterviewRepository, JournalSettings, Limits,
-    Migrations, Pace, PgStore, Queries, ScreeningRepository, check_login,
+    Migrations, Pace, PgStore, Queries, Retired, ScreeningRepository, check_login,
 };
 use providers::{MrHire, MrHireReader, MrHireSettings};
 use secrecy::ExposeSecret as _;
@@ -364,6 +364,13 @@ async fn tidy(database: &Database, clock: &DatabaseClock) -> anyhow::Result<()> 
     let mut login = database.login().await?;
     clock.adjust(&mut login).await?;
     database.ensure_partitions(clock.now()).await?;
+    for size in database.table_sizes().await? {
+        metrics::gauge!("ringmaster_table_bytes", "table" => size.table).set(size.bytes as f64);
+    }
+    let retired = database.retire(clock.now()).await?;
+    if retired != Retired::default() {
+        info!(?retired, "what was older than its time was removed");
+    }
     Ok(())
 }
 

@@ -12,6 +12,7 @@ mod migrate;
 pub mod planted;
 mod queries;
 mod repositories;
+mod retention;
 mod store;
 
 pub use boot::check_login;
@@ -22,4 +23,5 @@ pub use journal::{GroupJournal, JournalSettings};
 pub use migrate::{Migrations, Pending};
 pub use queries::Queries;
 pub use repositories::{InterviewRepository, ScreeningRepository};
+pub use retention::{Retired, TableSize};
 pub use store::PgStore;
