@@ -130,6 +130,9 @@ create table intents (
 );
 create index intents_planned on intents (due_at) where status = 'planned';
 create index intents_open on intents (look_at) where status in ('sending', 'ambiguous');
+-- Whose call a report is about that names nothing but a number: resolve.sql.
+create index intents_by_callee on intents (tenant_id, callee)
+    where status in ('sending', 'ambiguous') and reach = 'rings';
 -- A dial holds its callee and a permit from its `sending` on: until the call is over, or `held_until`.
 create index intents_held on intents (tenant_id, callee) where held_until is not null;
 create index intents_running on intents (held_until) where held_until is not null;

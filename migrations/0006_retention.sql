@@ -3,6 +3,9 @@
 -- Keys are appended, so a block holds keys of one time: a few bytes a block find the old ones.
 create index dedupe_keys_by_time on dedupe_keys using brin (taken_at) with (autosummarize = on);
 
+-- When an intent was settled: the old ones are found without a walk through all.
+create index intents_by_settling on intents (settled_at) where settled_at is not null;
+
 -- Drops the oldest partition that ended before its time is over; answers its name, or null. One a call, so
 -- that the lock on the parent is held for one drop; it is not waited for long, since the journal waits
 -- behind it. Runs as the owner; the journal role may call it.

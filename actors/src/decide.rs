@@ -304,6 +304,7 @@ fn intent_step<M: Machine>(moved: IntentMove<M::Effect>, settling: Duration) -> 
             let look_at = not_after + settling;
             IntentStep::Send { id: intent, attempt, not_after, look_at, claim }
         }
+        IntentMove::Close { intent } => IntentStep::Close { id: intent },
         IntentMove::Release { intent } => IntentStep::Release { id: intent },
         IntentMove::Postpone { intent, due } => IntentStep::Postpone { id: intent, due },
         IntentMove::Cancel { intent } => IntentStep::Cancel { id: intent },

@@ -41,6 +41,9 @@ pub enum Found<M: Machine> {
     Done(M::Event),
     /// A complete lookup did not find it.
     Absent,
+    /// A complete lookup found something that could be it and does not say so; looking again shows
+    /// the same.
+    Unclear,
     /// The lookup was not complete.
     Unsure,
 }

@@ -221,6 +221,11 @@ pub enum IntentMove<E> {
         /// Which intent.
         intent: IntentId,
     },
+    /// Is settled by something else than its outcome, whatever its status.
+    Close {
+        /// Which intent.
+        intent: IntentId,
+    },
     /// Lets go of the person and the permit it claimed; the call is over.
     Release {
         /// Which intent.

@@ -168,6 +168,12 @@ where
                 row.row = Row::Cancelled;
                 *intent
             }
+            IntentMove::Close { intent } => {
+                let row = self.intents.get_mut(intent).expect("closed but never planned");
+                assert!(matches!(row.row, Row::Sending { .. }), "closed from {:?}", row.row);
+                row.row = Row::Done;
+                *intent
+            }
             IntentMove::Release { intent } => {
                 self.intents.get_mut(intent).expect("released but never planned").holds = false;
                 return None;

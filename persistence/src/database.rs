@@ -154,7 +154,12 @@ fn pool(size: u32, options: PgConnectOptions, role: &'static str, plans: &'stati
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .after_connect(move |connection, _| {
             Box::pin(async move {
-                connection.execute(sqlx::raw_sql("set synchronous_commit = on")).await?;
+                connection
+                    .execute(sqlx::raw_sql(
+                        "set synchronous_commit = on;
+                         set idle_in_transaction_session_timeout = '10s'",
+                    ))
+                    .await?;
                 set(connection, "enable_seqscan", plans).await?;
                 set(connection, "statement_timeout", STATEMENT_TIMEOUT_MS).await?;
                 set(connection, "lock_timeout", STATEMENT_TIMEOUT_MS).await?;

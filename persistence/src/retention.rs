@@ -13,7 +13,7 @@ const FACTS_DAYS: u64 = 400;
 const KEYS_DAYS: i32 = 30;
 /// Days after which a journal that committed nothing is taken for gone, by the database's time.
 const WRITERS_DAYS: i32 = 1;
-/// Keys removed with one statement, so that none holds back the journal's vacuum for long.
+/// Rows removed with one statement, so that none holds back the journal's vacuum for long.
 const KEYS_MAX: i64 = 20_000;
 /// Statements and partitions of one pass; what is left waits for the next.
 const ROUNDS_MAX: usize = 50;
@@ -25,6 +25,8 @@ pub struct Retired {
     pub partitions: usize,
     /// Keys of deliveries.
     pub keys: u64,
+    /// Settled intents, as old as the oldest facts.
+    pub intents: u64,
     /// Claims of calls that nobody heard of any more, and with them the numbers of deleted ones.
     pub claims: u64,
 }
@@ -45,7 +47,9 @@ impl Database {
     /// [`PersistenceError`] when the database does not answer, or the journal held a partition for too
     /// long; the next pass goes on from there.
     pub async fn retire(&self, at: DateTime<Utc>) -> Result<Retired, PersistenceError> {
-        let mut retired = Retired { claims: self.drop_claims(at).await?, ..Retired::default() };
+        let claims = self.drop_claims(at).await?;
+        let intents = self.drop_intents(at).await?;
+        let mut retired = Retired { claims, intents, ..Retired::default() };
         for _ in 0..ROUNDS_MAX {
             let keys = self.drop_keys().await?;
             retired.keys += keys;
@@ -98,6 +102,19 @@ impl Database {
                  where taken_at < now() - make_interval(days => $1)
                  limit $2))",
             KEYS_DAYS,
+            KEYS_MAX,
+        );
+        Ok(done.execute(self.store()).await?.rows_affected())
+    }
+
+    async fn drop_intents(&self, at: DateTime<Utc>) -> Result<u64, PersistenceError> {
+        let done = sqlx::query!(
+            "delete from intents
+             where ctid = any (array(
+                 select ctid from intents
+                 where settled_at is not null and settled_at < $1 and held_until is null
+                 limit $2))",
+            at - Days::new(FACTS_DAYS),
             KEYS_MAX,
         );
         Ok(done.execute(self.store()).await?.rows_affected())

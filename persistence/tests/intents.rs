@@ -87,12 +87,12 @@ async fn a_sent_intent_is_looked_for_then_ambiguous_then_held() {
         assert_eq!((taken[0].reach, taken[0].lookups), (Reach::Rings, 0));
         assert!(world.store.take_unresolved(now, 10).await.unwrap().is_empty());
 
-        world.store.not_found(sent.id, now + PAST_HOLD).await.unwrap();
+        world.store.not_found(sent.id, 1, now + PAST_HOLD).await.unwrap();
         let taken = world.store.take_unresolved(now + PAST_HOLD, 10).await.unwrap();
         assert_eq!(taken[0].lookups, 1);
 
         let until = now + PAST_HOLD * 10;
-        world.store.ambiguous(sent.id, now, until).await.unwrap();
+        world.store.ambiguous(sent.id, 1, now, until).await.unwrap();
         assert!(world.store.take_unresolved(until - PAST_HOLD, 10).await.unwrap().is_empty());
         let held = world.store.take_unresolved(until, 10).await.unwrap();
         assert!(held[0].ambiguous_since.is_some());

@@ -128,7 +128,7 @@ async fn a_person_is_let_go_by_time_and_not_while_the_dial_is_in_doubt() {
         assert_eq!(ledger.submit(late.send(1, 1)).await, refused("callee_held"), "it is in doubt");
 
         let (now, until) = (noon(), noon() + long_after() * 2);
-        world.store.ambiguous(first.id(), now, until).await.unwrap();
+        world.store.ambiguous(first.id(), 1, now, until).await.unwrap();
         let later = Dial { now: until + TimeDelta::seconds(1), ..second };
         assert_eq!(ledger.submit(later.send(1, 1)).await, refused("callee_held"));
         let close = IntentStep::Close { id: first.id() };
@@ -207,12 +207,16 @@ async fn dials_that_may_still_leave_are_counted_by_scope() {
         let (ours, theirs) = (Dial::new(1), Dial { tenant: OTHER, ..Dial::new(2) });
         ledger.submit_all(vec![ours.plan(ASHA), theirs.plan(ASHA)]).await;
         ledger.submit_all(vec![ours.send(1, 1), theirs.send(1, 1)]).await;
-        let leaving = |scope, now| world.store.leaving(scope, now);
+        let before = noon() + TimeDelta::seconds(10);
+        let leaving = |scope, now| world.store.leaving(scope, now, before);
         assert_eq!(leaving(DialScope::All, noon()).await.unwrap(), 2);
         assert_eq!(leaving(DialScope::Tenant(OTHER), noon()).await.unwrap(), 1);
         let settled = IntentStep::Settle { id: theirs.id(), attempt: 1, ends: Ends::Attempt };
         ledger.submit(theirs.step(2, vec![settled])).await;
         assert_eq!(leaving(DialScope::All, noon()).await.unwrap(), 1);
+        let earlier = noon() + TimeDelta::seconds(9);
+        let resumed = world.store.leaving(DialScope::All, noon(), earlier).await.unwrap();
+        assert_eq!(resumed, 0, "what may leave later than that was sent after a resume");
         let too_late = noon() + TimeDelta::seconds(11);
         assert_eq!(leaving(DialScope::All, too_late).await.unwrap(), 0);
     })

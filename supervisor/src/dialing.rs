@@ -3,7 +3,6 @@
 use std::collections::HashSet;
 use std::sync::{PoisonError, RwLock};
 
-use chrono::Duration;
 use domain::TenantId;
 use domain::ports::{DialScope, DialStop};
 
@@ -65,11 +64,6 @@ impl DialGate {
     pub fn refresh(&self, stops: &[DialStop]) {
         let scopes = stops.iter().map(|stop| stop.scope.clone()).collect();
         self.write(|stops| stops.scopes = scopes);
-    }
-
-    /// How long a dial that was held back waits before it is looked at again.
-    pub fn recheck_after(&self) -> Duration {
-        Duration::seconds(30)
     }
 
     fn read(&self) -> std::sync::RwLockReadGuard<'_, Stops> {

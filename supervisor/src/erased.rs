@@ -25,6 +25,9 @@ const OUTCOME_PAUSE: Duration = Duration::from_millis(100);
 /// The longest pause between two attempts to deliver an outcome.
 const OUTCOME_PAUSE_MAX: Duration = Duration::from_secs(5);
 
+/// How long a dial that was held back waits before it is looked at again.
+const HELD_RECHECK: chrono::Duration = chrono::Duration::seconds(30);
+
 /// How long a lookup may take; its row comes back after 30 s, and two at once would prove nothing.
 const LOOKUP_TIMEOUT: Duration = Duration::from_secs(20);
 
@@ -35,6 +38,8 @@ pub(crate) enum Looked {
     Done,
     /// A complete lookup did not find it.
     Absent,
+    /// A complete lookup cannot tell.
+    Unclear,
     /// The lookup was not complete.
     Unsure,
 }
@@ -99,14 +104,13 @@ impl<M: Machine> AnyBranch for Branch<M> {
 
     fn perform(self: Arc<Self>, open: OpenIntent, gate: Arc<DialGate>) -> BoxFuture<'static, ()> {
         Box::pin(async move {
-            let recheck_after = gate.recheck_after();
             let leave = leave(&open, Arc::clone(&self.clock), gate);
             let Some(sent) = sent::<M>(&open, leave) else { return };
             fail::fail_point!("intent-before-request", |_| std::process::abort());
             let performed = if sent.leave.is_granted() {
                 self.performer.perform(sent).await
             } else {
-                let until = self.clock.now() + recheck_after;
+                let until = self.clock.now() + HELD_RECHECK;
                 Performed::Settled(self.performer.withheld(&sent, until))
             };
             let (event, certainty) = match performed {
@@ -129,6 +133,7 @@ impl<M: Machine> AnyBranch for Branch<M> {
                     Looked::Done
                 }
                 Ok(Found::Absent) => Looked::Absent,
+                Ok(Found::Unclear) => Looked::Unclear,
                 Ok(Found::Unsure) | Err(_) => Looked::Unsure,
             }
         })

@@ -18,7 +18,7 @@ const SENDS_MAX: usize = 16_384;
 /// Rows that may wait to be set aside; one that does not fit is claimed again and tried again.
 const ASIDE_MAX: usize = 1_024;
 
-/// Attempts of intents that go out now. A stop waits until they are handed on.
+/// Attempts of intents that go out now. The drain waits until they are handed on.
 pub(crate) struct Outgoing {
     pub attempts: Vec<(IntentId, Attempt)>,
     #[expect(dead_code, reason = "held for its drop")]

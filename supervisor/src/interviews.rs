@@ -49,6 +49,17 @@ pub struct Reported {
     pub routed: Routed,
 }
 
+/// Why nothing could be pulled.
+#[derive(Debug, thiserror::Error)]
+pub enum SyncError {
+    /// The engine cannot be asked.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// The store cannot say what is known.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
 /// What a sync did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SyncReport {
@@ -216,25 +227,25 @@ impl Interviews {
     /// Syncs now, after one that is under way.
     ///
     /// # Errors
-    /// [`EngineError`] when the engine cannot be asked for its list.
-    pub async fn sync(&self, tenant: TenantId) -> Result<SyncReport, EngineError> {
+    /// [`SyncError`] when the engine cannot be asked for its list, or the store for what is known.
+    pub async fn sync(&self, tenant: TenantId) -> Result<SyncReport, SyncError> {
+        if tenant != ENGINE_TENANT {
+            return Ok(SyncReport::default());
+        }
         let mut last = self.syncing.lock().await;
         *last = Some(Instant::now());
         self.pull(tenant).await
     }
 
     /// Pulls the engine's list, then the detail of every call that is missing, behind or stale here.
-    async fn pull(&self, tenant: TenantId) -> Result<SyncReport, EngineError> {
-        if tenant != ENGINE_TENANT {
-            return Ok(SyncReport::default());
-        }
+    async fn pull(&self, tenant: TenantId) -> Result<SyncReport, SyncError> {
         if !self.engine.is_on() {
             warn!("nothing is synced: no call engine is configured");
             return Ok(SyncReport::default());
         }
         let listed = self.engine.calls().await?;
         let names = listed.iter().map(|call| call.call_id.as_str().to_owned()).collect();
-        let known = self.queries.known(tenant, names).await.map_err(unsure)?;
+        let known = self.queries.known(tenant, names).await?;
         let stale = stale_before(self.clock.now());
         let mut report = SyncReport { listed: listed.len(), ..SyncReport::default() };
         for call in listed {
@@ -377,10 +388,6 @@ fn may_bring_news(here: &KnownCall, listed: CallStatus, stale: DateTime<Utc>) ->
 
 fn alias_name(tenant: TenantId, call_id: &str) -> String {
     format!("{tenant}/{call_id}")
-}
-
-fn unsure(failure: StoreError) -> EngineError {
-    EngineError::Unsure(failure.into())
 }
 
 /// Resolves what waits with one statement, again and again.

@@ -20,6 +20,6 @@ pub use actors::QUEUE_MAX;
 pub use branch::Branch;
 pub use dialing::DialGate;
 pub use feed::{Batch, Feed, History};
-pub use interviews::{Interviews, Reported, SyncReport};
+pub use interviews::{Interviews, Reported, SyncError, SyncReport};
 pub use routing::{Incoming, Routed, Unavailable};
 pub use tree::{KindStats, Phase, Ports, Tree, TreeSettings, TreeStats};

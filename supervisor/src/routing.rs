@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use actors::{Admission, Answer, Bar, Delivery, Pushed, Replied};
 use chrono::{DateTime, Utc};
+use domain::policy::held_until;
 use domain::ports::{NewInboxRow, Parking, StoreError};
 use domain::{
     Attempt, Cause, Certainty, DedupeKey, EntityId, IntentId, Machine, Rejected, TenantId,
@@ -192,8 +193,21 @@ impl<M: Machine> Branch<M> {
             Answer::Busy => Err(Unavailable::Busy),
             // Its handling failed once; from now on it is counted in the inbox.
             Answer::Poisonous(_) => self.park(incoming, 1).await,
-            Answer::Refused(why) | Answer::Unfit(why) => self.set_aside(incoming, why).await,
+            Answer::Refused(why) | Answer::Unfit(why) => {
+                if let Cause::Outcome { intent, attempt, .. } = incoming.cause {
+                    self.doubt(intent, attempt).await?;
+                }
+                self.set_aside(incoming, why).await
+            }
         }
+    }
+
+    /// An outcome that can never be written down leaves its intent open for good: it is ambiguous, and
+    /// ends as such.
+    async fn doubt(&self, intent: IntentId, attempt: Attempt) -> Result<(), Unavailable> {
+        let now = self.clock.now();
+        let doubted = self.store.ambiguous(intent, attempt, now, held_until(now)).await;
+        doubted.map_err(|failure| Unavailable::Away(Some(failure)))
     }
 
     /// Keeps what the database would not take where it can be seen, and where it is never tried again.

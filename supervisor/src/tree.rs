@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use actors::{AfterCommit, Context, Performer};
 use dashmap::DashMap;
+use domain::interview::DIAL_SEND_TIMEOUT_S;
 use domain::policy::PERMITS_DEFAULT;
 use domain::ports::{
     Clock, DialScope, DialStop, IntentCount, Journal, QuarantinedEntity, Repository, Store,
@@ -332,12 +333,14 @@ impl Tree {
         reason: Option<String>,
     ) -> Result<(), StoreError> {
         let Ports { store, clock, .. } = &self.ports;
+        // What is sent after a resume is not this stop's to wait for.
+        let before = clock.now() + chrono::Duration::seconds(DIAL_SEND_TIMEOUT_S);
         {
             let _turn = self.stops.lock().await;
             self.gate.stop(&scope);
             store.stop(scope.clone(), by, reason, clock.now()).await?;
         }
-        while store.leaving(scope.clone(), clock.now()).await? > 0 {
+        while store.leaving(scope.clone(), clock.now(), before).await? > 0 {
             tokio::time::sleep(LEAVING_PAUSE).await;
         }
         Ok(())

@@ -75,7 +75,7 @@ impl InterviewPerformer {
                 Found::Done(InterviewEvent::DialAnswered { intent, attempt, call_id, provider })
             }
             Ok(Sighting::Absent) => Found::Absent,
-            Ok(Sighting::Unclear) => Found::Unsure,
+            Ok(Sighting::Unclear) => Found::Unclear,
             Err(failure) => {
                 warn!(intent.id = %intent, error = &failure as &dyn std::error::Error, "dial {intent} cannot be looked up");
                 Found::Unsure

@@ -94,9 +94,16 @@ impl Interview {
 
     fn drop_dial(&self, next: &Self, decision: &mut Decision<Self>) {
         let Phase::Dialing(dialing) = &self.phase else { return };
-        if dialing.is_waiting() && !matches!(next.phase, Phase::Dialing(_)) {
-            decision.intents.push(IntentMove::Cancel { intent: self.dial_id() });
+        if matches!(next.phase, Phase::Dialing(_)) {
+            return;
         }
+        let intent = self.dial_id();
+        decision.intents.push(if dialing.is_waiting() {
+            IntentMove::Cancel { intent }
+        } else {
+            // Whatever told us of the call settles the dial too, and its answer need not come any more.
+            IntentMove::Close { intent }
+        });
     }
 
     fn move_fetch(&self, next: &Self, decision: &mut Decision<Self>) {

@@ -34,10 +34,10 @@ impl Interview {
         Ok(Decision { intents: vec![plan], ..Decision::of(fact) })
     }
 
-    /// Takes the order back; possible only while nothing can have been sent.
+    /// Takes the order back; possible only while the dial waits, and so provably did not happen.
     pub(super) fn cancel(&self, now: DateTime<Utc>) -> Decided {
         match &self.phase {
-            Phase::Dialing(Dialing { dial: Dial::Planned { .. }, .. }) => {
+            Phase::Dialing(dialing) if dialing.is_waiting() => {
                 Ok(Decision::of(Fact::DialCancelled { at: now }))
             }
             Phase::Absent => Err(Rejected::Absent),

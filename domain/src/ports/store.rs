@@ -233,9 +233,15 @@ pub trait Intents: Send + Sync {
     /// Loads intents that were just moved to `sending`.
     fn sending(&self, ids: Vec<IntentId>) -> Answer<'_, Vec<OpenIntent>>;
     /// Records a complete lookup that did not find it; the next one is not before `look_at`.
-    fn not_found(&self, id: IntentId, look_at: DateTime<Utc>) -> Answer<'_, ()>;
+    fn not_found(&self, id: IntentId, attempt: Attempt, look_at: DateTime<Utc>) -> Answer<'_, ()>;
     /// Records that its outcome cannot be found out; it is held until `until`.
-    fn ambiguous(&self, id: IntentId, now: DateTime<Utc>, until: DateTime<Utc>) -> Answer<'_, ()>;
+    fn ambiguous(
+        &self,
+        id: IntentId,
+        attempt: Attempt,
+        now: DateTime<Utc>,
+        until: DateTime<Utc>,
+    ) -> Answer<'_, ()>;
     /// Counts the permits that are taken: calls of ours that may be under way.
     fn permits_taken(&self, now: DateTime<Utc>) -> Answer<'_, u32>;
     /// Counts open intents by tenant and status, for the tree.
@@ -289,8 +295,14 @@ pub trait Dialing: Send + Sync {
     ) -> Answer<'_, ()>;
     /// Resumes it; answers whether it was stopped.
     fn resume(&self, scope: DialScope) -> Answer<'_, bool>;
-    /// Counts the dials of a scope whose request may still be on its way out.
-    fn leaving(&self, scope: DialScope, now: DateTime<Utc>) -> Answer<'_, u32>;
+    /// Counts the dials of a scope whose request may still be on its way out, of those that must have
+    /// left by `before`.
+    fn leaving(
+        &self,
+        scope: DialScope,
+        now: DateTime<Utc>,
+        before: DateTime<Utc>,
+    ) -> Answer<'_, u32>;
     /// Returns the stops in force.
     fn stops(&self) -> Answer<'_, Vec<DialStop>>;
 }

@@ -11,7 +11,7 @@ use domain::ports::{
 use domain::{EntityId, Provider, Rejected};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use supervisor::{Routed, SyncReport};
+use supervisor::{Routed, SyncError, SyncReport};
 use uuid::Uuid;
 
 use super::{Services, scope, wrong_parameter};
@@ -92,7 +92,7 @@ pub(super) async fn sync(
     State(services): State<Services>,
     principal: Principal,
 ) -> Result<Json<Data<SyncView>>, ApiError> {
-    let report = services.interviews.sync(principal.tenant).await.map_err(engine_failed)?;
+    let report = services.interviews.sync(principal.tenant).await.map_err(sync_failed)?;
     let data = Data::new(SyncView::from(report));
     Ok(Json(match services.interviews.engine_is_on() {
         true => data,
@@ -258,7 +258,11 @@ impl From<InterviewStats> for StatsView {
     }
 }
 
-fn engine_failed(error: EngineError) -> ApiError {
+fn sync_failed(error: SyncError) -> ApiError {
+    let error = match error {
+        SyncError::Store(failure) => return failure.into(),
+        SyncError::Engine(failure) => failure,
+    };
     match error {
         EngineError::Off => ApiError::new(Code::EngineOff),
         EngineError::Throttled { retry_after } => {

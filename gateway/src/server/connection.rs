@@ -17,7 +17,7 @@ use tracing::trace;
 use super::admission::Place;
 
 /// Bytes of a request's head, and of what is read ahead of a body.
-const BUFFER_MAX: usize = 64 * 1024;
+const BUFFER_MAX: usize = 32 * 1024;
 
 /// An accepted connection with its place and its orders.
 pub(super) struct Connection {

@@ -85,14 +85,15 @@ async fn import(
 
 /// Asks each interview of these applications, once, to tell its screening of an end that came before.
 ///
-/// In a transaction after the import's own: an end that this one does not see was committed behind the
-/// import, and its screening hears of the import first.
+/// In a transaction after the import's own, and in line with the journal: an end that this one does not
+/// see is written behind the import, and its screening hears of the import first.
 async fn ask(
     tx: &mut PgConnection,
     tenant: TenantId,
     applications: &[ApplicationImport],
     at: DateTime<Utc>,
 ) -> Result<Vec<EntityId>, StoreError> {
+    import::stand_in_line(tx).await?;
     let mut notices = Vec::new();
     for (interview, application) in import::interviews(tx, tenant, applications).await? {
         let to = EntityKey { kind: Kind::Interview, id: interview };

@@ -146,6 +146,14 @@ pub(super) async fn take_keys(
     Ok(taken.fetch_all(tx).await?.into_iter().collect())
 }
 
+/// Waits for the journal batch under way; the next ones wait for this transaction.
+pub(super) async fn stand_in_line(tx: &mut PgConnection) -> Stored<()> {
+    sqlx::query_scalar!("select seq from journal_head where id = 1 for update")
+        .fetch_one(tx)
+        .await?;
+    Ok(())
+}
+
 /// Returns the interviews of these applications, and whose each is.
 pub(super) async fn interviews(
     tx: &mut PgConnection,

@@ -28,8 +28,15 @@ impl Dialing for PgStore {
         Box::pin(async move { Ok(drop_stop(&mut *self.connection().await?, &scope).await?) })
     }
 
-    fn leaving(&self, scope: DialScope, now: DateTime<Utc>) -> Answer<'_, u32> {
-        Box::pin(async move { Ok(leaving(&mut *self.connection().await?, &scope, now).await?) })
+    fn leaving(
+        &self,
+        scope: DialScope,
+        now: DateTime<Utc>,
+        before: DateTime<Utc>,
+    ) -> Answer<'_, u32> {
+        Box::pin(
+            async move { Ok(leaving(&mut *self.connection().await?, &scope, now, before).await?) },
+        )
     }
 
     fn stops(&self) -> Answer<'_, Vec<DialStop>> {
@@ -88,6 +95,7 @@ async fn leaving(
     connection: &mut PgConnection,
     scope: &DialScope,
     now: DateTime<Utc>,
+    before: DateTime<Utc>,
 ) -> Stored<u32> {
     let tenant = match scope {
         DialScope::Tenant(tenant) => Some(tenant.0),
@@ -95,9 +103,10 @@ async fn leaving(
     };
     let leaving = sqlx::query_scalar!(
         r#"select count(*) as "leaving!" from intents
-           where status = 'sending' and reach = 'rings' and not_after > $1
-               and ($2::uuid is null or tenant_id = $2)"#,
+           where status = 'sending' and reach = 'rings' and not_after > $1 and not_after <= $2
+               and ($3::uuid is null or tenant_id = $3)"#,
         now,
+        before,
         tenant,
     );
     Ok(u32::try_from(leaving.fetch_one(connection).await?).unwrap_or(u32::MAX))

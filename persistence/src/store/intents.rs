@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use domain::ports::{DueIntent, IntentCount, Intents, OpenIntent};
-use domain::{IntentId, OperationClass, Reach, TenantId};
+use domain::{Attempt, IntentId, OperationClass, Reach, TenantId};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -30,14 +30,22 @@ impl Intents for PgStore {
         Box::pin(async move { Ok(sending(&mut *self.connection().await?, &ids).await?) })
     }
 
-    fn not_found(&self, id: IntentId, look_at: DateTime<Utc>) -> Answer<'_, ()> {
-        Box::pin(async move { Ok(not_found(&mut *self.connection().await?, id, look_at).await?) })
+    fn not_found(&self, id: IntentId, attempt: Attempt, look_at: DateTime<Utc>) -> Answer<'_, ()> {
+        Box::pin(async move {
+            Ok(not_found(&mut *self.connection().await?, id, attempt, look_at).await?)
+        })
     }
 
-    fn ambiguous(&self, id: IntentId, now: DateTime<Utc>, until: DateTime<Utc>) -> Answer<'_, ()> {
-        Box::pin(
-            async move { Ok(ambiguous(&mut *self.connection().await?, id, now, until).await?) },
-        )
+    fn ambiguous(
+        &self,
+        id: IntentId,
+        attempt: Attempt,
+        now: DateTime<Utc>,
+        until: DateTime<Utc>,
+    ) -> Answer<'_, ()> {
+        Box::pin(async move {
+            Ok(ambiguous(&mut *self.connection().await?, id, attempt, now, until).await?)
+        })
     }
 
     fn permits_taken(&self, now: DateTime<Utc>) -> Answer<'_, u32> {
@@ -63,6 +71,12 @@ async fn take_planned(
                select n.id, n.due_at from intents n
                where n.status = 'planned' and n.due_at <= $1 and n.kind = any ($2)
                    and n.reach = $3
+                   and not (n.reach = 'rings' and (
+                       exists (select from dialing_stops s where s.scope = 'tenant:' || n.tenant_id)
+                       or exists (select from intents h
+                           where h.tenant_id = n.tenant_id and h.callee = n.callee and h.id <> n.id
+                               and h.held_until is not null
+                               and (h.held_until > $1 or h.status in ('sending', 'ambiguous')))))
                    and not exists (select from quarantine q
                        where q.kind = n.kind and q.entity_id = n.entity_id)
                order by n.due_at
@@ -125,7 +139,7 @@ impl OpenRow {
             operation: self.operation,
             class: OperationClass::parse(&self.class)?,
             // Named by a check constraint; whatever is not known to be silent counts as ringing.
-            reach: if self.reach == "silent" { Reach::Silent } else { Reach::Rings },
+            reach: Reach::parse(&self.reach).unwrap_or(Reach::Rings),
             attempt: text::count(self.attempt),
             schema: text::schema(self.schema),
             effect: self.effect,
@@ -171,12 +185,14 @@ async fn sending(connection: &mut PgConnection, ids: &[IntentId]) -> Stored<Vec<
 async fn not_found(
     connection: &mut PgConnection,
     id: IntentId,
+    attempt: Attempt,
     look_at: DateTime<Utc>,
 ) -> Stored<()> {
     sqlx::query!(
-        "update intents set lookups = lookups + 1, look_at = $2
-         where id = $1 and status in ('sending', 'ambiguous')",
+        "update intents set lookups = lookups + 1, look_at = $3
+         where id = $1 and attempt = $2 and status in ('sending', 'ambiguous')",
         id.0,
+        i32::try_from(attempt).unwrap_or(i32::MAX),
         look_at,
     )
     .execute(connection)
@@ -188,15 +204,17 @@ async fn not_found(
 async fn ambiguous(
     connection: &mut PgConnection,
     id: IntentId,
+    attempt: Attempt,
     now: DateTime<Utc>,
     until: DateTime<Utc>,
 ) -> Stored<()> {
     sqlx::query!(
         "update intents
-         set status = 'ambiguous', ambiguous_since = coalesce(ambiguous_since, $2), look_at = $3,
-             held_until = case reach when 'rings' then greatest(held_until, $3) end
-         where id = $1 and status in ('sending', 'ambiguous')",
+         set status = 'ambiguous', ambiguous_since = coalesce(ambiguous_since, $3), look_at = $4,
+             held_until = case when held_until is not null then greatest(held_until, $4) end
+         where id = $1 and attempt = $2 and status in ('sending', 'ambiguous')",
         id.0,
+        i32::try_from(attempt).unwrap_or(i32::MAX),
         now,
         until,
     )

@@ -9,6 +9,7 @@ mod button;
 mod demo;
 mod feed;
 mod harness;
+mod hostile;
 mod pair;
 mod routes;
 mod stopping;

@@ -38,7 +38,7 @@ const SENDING_READS_MAX: u32 = 10;
 /// The pause between two of those times.
 const SENDING_PAUSE: Duration = Duration::from_millis(300);
 /// How long incomplete lookups are repeated.
-const LOOKUPS_PATIENCE: chrono::Duration = chrono::Duration::hours(24);
+const LOOKUPS_PATIENCE: chrono::Duration = chrono::Duration::hours(18);
 
 /// Offers due intents to their owners, and looks after those whose outcome is missing.
 ///
@@ -181,13 +181,14 @@ async fn search(duty: &Duty, branch: Arc<dyn AnyBranch>, open: OpenIntent) {
         Looked::Done => {}
         Looked::Absent if open.lookups + 1 < LOOKUPS_TO_PROVE => {
             let again = duty.clock.now() + branch.settling();
-            if let Err(failure) = duty.store.not_found(open.id, again).await {
+            if let Err(failure) = duty.store.not_found(open.id, open.attempt, again).await {
                 warn!(error = &failure as &dyn std::error::Error, "a lookup cannot be recorded");
             }
         }
         // Proven not to have happened, so not a doubt: its owner says how long it is still wanted.
         Looked::Absent => offer_again(duty, &*branch, &open),
-        // The row comes back by itself; a day of incomplete lookups is an answer too.
+        Looked::Unclear => give_up(duty, &open).await,
+        // The row comes back by itself; so long a time of incomplete lookups is an answer too.
         Looked::Unsure if duty.clock.now() - open.not_after > LOOKUPS_PATIENCE => {
             give_up(duty, &open).await;
         }
@@ -207,7 +208,7 @@ async fn give_up(duty: &Duty, open: &OpenIntent) {
     let until = held_until(now);
     warn!(intent.id = %open.id, "what became of {} is not known", open.id);
     metrics::counter!("ringmaster_intents_ambiguous_total").increment(1);
-    if let Err(failure) = duty.store.ambiguous(open.id, now, until).await {
+    if let Err(failure) = duty.store.ambiguous(open.id, open.attempt, now, until).await {
         warn!(error = &failure as &dyn std::error::Error, "an ambiguous intent cannot be recorded");
     }
 }

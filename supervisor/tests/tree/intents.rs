@@ -129,6 +129,22 @@ async fn searchable_effect_is_looked_up_twice_before_it_is_sent_again() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn searchable_effect_that_cannot_be_told_from_another_is_ambiguous_at_once() {
+    let world = World::new();
+    let house = world.start_up().await;
+    let id = entity(1);
+    world.outside.will([Does::IsUnsure]);
+    world.outside.will_find([Finds::SomethingLikeIt]);
+    owe(&house, id, Searchable, Reach::Rings).await;
+    pass_s(LOOK_AFTER_S + 2).await;
+    assert_eq!(status(&world, id), Status::Ambiguous);
+    pass_s(131 * 60).await;
+    assert_eq!(status(&world, id), Status::Done);
+    assert_eq!(world.toy(id).heard, ["unsure", "unknown"]);
+    assert_eq!(attempts(&world), [1]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn searchable_effect_that_is_found_is_not_sent_again() {
     let world = World::new();
     let first = world.start_up().await;

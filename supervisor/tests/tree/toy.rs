@@ -356,6 +356,7 @@ pub enum Does {
 pub enum Finds {
     Done,
     Nothing,
+    SomethingLikeIt,
     NoAnswer,
 }
 
@@ -427,6 +428,7 @@ impl Performer<Toy> for Outside {
                     Found::Done(Event::Done { intent: sent.id, said })
                 }
                 Finds::Nothing => Found::Absent,
+                Finds::SomethingLikeIt => Found::Unclear,
                 Finds::NoAnswer => Found::Unsure,
             }
         })

@@ -186,9 +186,23 @@ fn dial_that_may_have_happened_cannot_be_taken_back() {
     let intent = dial_intent(&desk);
     desk.tell(InterviewEvent::DialUnsure { intent, attempt: 1 }).unwrap();
     desk.dispatch("dial").unwrap();
+    assert_eq!(desk.tell(InterviewEvent::CancelAsked).unwrap_err(), Rejected::OutOfPhase);
+    // It was looked for and not found before it was sent again, and now it was held back.
     let until = desk.now;
     desk.tell(InterviewEvent::DialPostponed { intent, attempt: 2, until }).unwrap();
-    assert_eq!(desk.tell(InterviewEvent::CancelAsked).unwrap_err(), Rejected::OutOfPhase);
+    desk.tell(InterviewEvent::CancelAsked).unwrap();
+    assert_eq!(desk.intents[&intent].row, Row::Cancelled);
+}
+
+#[test]
+fn report_that_names_the_dial_settles_it() {
+    let mut desk = sending();
+    let intent = dial_intent(&desk);
+    desk.tell(InterviewEvent::DialUnsure { intent, attempt: 1 }).unwrap();
+    assert_eq!(desk.intents[&intent].row, Row::Sending { attempt: 1 });
+    desk.hear(CallReport { intent: Some(intent), ..report(CallStatus::Ringing) }).unwrap();
+    assert_eq!(desk.intents[&intent].row, Row::Done);
+    assert!(desk.intents[&intent].holds, "the call is under way");
 }
 
 #[test]

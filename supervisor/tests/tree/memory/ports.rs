@@ -6,7 +6,7 @@ use domain::ports::{
     Facts, Inbox, InboxRow, IntentCount, Intents, Loaded, NewInboxRow, OpenIntent, Parking,
     Quarantine, QuarantinedEntity, Resolution, Resolver, StoreError, StoredFact, Timers, Whose,
 };
-use domain::{EntityId, EntityKey, IntentId, Kind, MR_HIRE, Reach, TenantId};
+use domain::{Attempt, EntityId, EntityKey, IntentId, Kind, MR_HIRE, Reach, TenantId};
 use uuid::Uuid;
 
 use super::Memory;
@@ -216,18 +216,26 @@ impl Intents for Memory {
         }))
     }
 
-    fn not_found(&self, id: IntentId, look_at: DateTime<Utc>) -> Answer<'_, ()> {
+    fn not_found(&self, id: IntentId, attempt: Attempt, look_at: DateTime<Utc>) -> Answer<'_, ()> {
         Box::pin(self.ask(move |tables| {
-            if let Some(row) = tables.intents.get_mut(&id).filter(|row| row.status.is_open()) {
+            let is_it = |row: &&mut IntentRow| row.status.is_open() && row.attempt == attempt;
+            if let Some(row) = tables.intents.get_mut(&id).filter(is_it) {
                 row.lookups += 1;
                 row.look_at = look_at;
             }
         }))
     }
 
-    fn ambiguous(&self, id: IntentId, now: DateTime<Utc>, until: DateTime<Utc>) -> Answer<'_, ()> {
+    fn ambiguous(
+        &self,
+        id: IntentId,
+        attempt: Attempt,
+        now: DateTime<Utc>,
+        until: DateTime<Utc>,
+    ) -> Answer<'_, ()> {
         Box::pin(self.ask(move |tables| {
-            if let Some(row) = tables.intents.get_mut(&id).filter(|row| row.status.is_open()) {
+            let is_it = |row: &&mut IntentRow| row.status.is_open() && row.attempt == attempt;
+            if let Some(row) = tables.intents.get_mut(&id).filter(is_it) {
                 row.status = Status::Ambiguous;
                 row.ambiguous_since.get_or_insert(now);
                 row.look_at = until;
@@ -289,14 +297,21 @@ impl Dialing for Memory {
         }))
     }
 
-    fn leaving(&self, scope: DialScope, now: DateTime<Utc>) -> Answer<'_, u32> {
+    fn leaving(
+        &self,
+        scope: DialScope,
+        now: DateTime<Utc>,
+        before: DateTime<Utc>,
+    ) -> Answer<'_, u32> {
         Box::pin(self.ask(move |tables| {
             let is_meant = |row: &&IntentRow| match &scope {
                 DialScope::Tenant(tenant) => row.tenant == *tenant,
                 DialScope::All | DialScope::Provider(_) => true,
             };
             let is_leaving = |row: &&IntentRow| {
-                row.status == Status::Sending && row.reach == Reach::Rings && row.not_after > now
+                row.status == Status::Sending
+                    && row.reach == Reach::Rings
+                    && (row.not_after > now && row.not_after <= before)
             };
             let leaving = tables.intents.values().filter(is_meant).filter(is_leaving).count();
             u32::try_from(leaving).unwrap()
