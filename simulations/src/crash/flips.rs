@@ -17,41 +17,60 @@ use crate::cast::{JOBS, import_body};
 use crate::product::{Api, ApiError};
 
 /// Applications that are flipped together.
-const APPLICATIONS: u128 = 8;
+const APPLICATIONS: u128 = 4;
+/// Two groups, which go to the servers in opposite turns.
+const GROUPS: usize = 2;
 /// How often they are flipped in one round; the last content is the first one again.
 const FLIPS: usize = 11;
-/// The two contents. Every other application shows the one while its neighbours show the other: where
-/// nothing moves any more, half of them are wrong.
+/// The two contents.
 const NAMES: [&str; 2] = ["Heads", "Tails"];
 /// How long the screenings are given to hear of one flip before the next.
 const PAUSE: Duration = Duration::from_millis(180);
 /// How long an import is tried again.
 const PATIENCE: Duration = Duration::from_secs(40);
 
-/// What was last acknowledged.
+/// What was acknowledged of one application.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Flipped {
+    /// The last content.
+    pub name: &'static str,
+    /// How often the content was another one than before. Each time is news, and is applied.
+    pub changes: usize,
+}
+
+/// What was acknowledged of each.
 #[derive(Default)]
 pub(super) struct Flips {
-    last: Mutex<HashMap<Uuid, &'static str>>,
+    last: Mutex<HashMap<Uuid, Flipped>>,
 }
 
 impl Flips {
     /// Flips all of them a few times, by turns over each server.
     pub async fn flip(&self, sender: &Sender, token: &str) -> anyhow::Result<()> {
         for flip in 0..FLIPS {
-            self.import(sender, token, flip).await?;
+            for group in 0..GROUPS {
+                self.import(sender, token, flip, group).await?;
+            }
             sleep(PAUSE).await;
         }
         Ok(())
     }
 
-    async fn import(&self, sender: &Sender, token: &str, flip: usize) -> anyhow::Result<()> {
-        let body = body(flip);
-        let mut turn = flip;
+    async fn import(
+        &self,
+        sender: &Sender,
+        token: &str,
+        flip: usize,
+        group: usize,
+    ) -> anyhow::Result<()> {
+        let name = NAMES[flip % NAMES.len()];
+        let body = body(group, name);
+        let mut turn = flip + group;
         let began = Instant::now();
         while began.elapsed() < PATIENCE {
             let server = sender.turn(turn);
             let api = Api::new(sender.base(server), Some(token.to_owned()))?;
-            let number = sender.history.invoke("import", name(flip, 0), "flips", server);
+            let number = sender.history.invoke("import", name, "flips", server);
             let outcome = match api.import(&body).await {
                 Ok(()) => Outcome::Ok { verdict: "imported".to_owned() },
                 Err(ApiError::Away(why)) if why.is_connect() => Outcome::Fail(why.to_string()),
@@ -60,7 +79,11 @@ impl Flips {
             sender.history.complete(number, &outcome);
             if matches!(outcome, Outcome::Ok { .. }) {
                 let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-                last.extend(ids().enumerate().map(|(position, id)| (id, name(flip, position))));
+                for id in ids(group) {
+                    let flipped = last.entry(id).or_default();
+                    flipped.changes += usize::from(flipped.name != name);
+                    flipped.name = name;
+                }
                 return Ok(());
             }
             turn += 1;
@@ -69,28 +92,25 @@ impl Flips {
         anyhow::bail!("an import was not taken within {PATIENCE:?}")
     }
 
-    /// Returns what each of them must be called.
-    pub fn names(&self) -> HashMap<Uuid, &'static str> {
+    /// Returns what each of them must be called, and how often it must have changed.
+    pub fn all(&self) -> HashMap<Uuid, Flipped> {
         self.last.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
-fn ids() -> impl Iterator<Item = Uuid> {
-    (1..=APPLICATIONS).map(|number| Uuid::from_u128(0xf11b << 64 | number))
+fn ids(group: usize) -> impl Iterator<Item = Uuid> {
+    let group = 0xf11b << 64 | (group as u128) << 32;
+    (1..=APPLICATIONS).map(move |number| Uuid::from_u128(group | number))
 }
 
-fn name(flip: usize, position: usize) -> &'static str {
-    NAMES[(flip + position) % NAMES.len()]
-}
-
-fn body(flip: usize) -> Value {
-    let row = |(position, id): (usize, Uuid)| {
+fn body(group: usize, name: &str) -> Value {
+    let row = |id: Uuid| {
         json!({
-            "id": id, "jobPostId": JOBS[0].id(), "candidateName": name(flip, position),
+            "id": id, "jobPostId": JOBS[0].id(), "candidateName": name,
             "phoneNumber": "+910000088888",
         })
     };
     let mut body = import_body(&[]);
-    body["applications"] = ids().enumerate().map(row).collect();
+    body["applications"] = ids(group).map(row).collect();
     body
 }

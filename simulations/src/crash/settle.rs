@@ -97,13 +97,13 @@ impl Stage {
         self.check_logs();
         let speed = self.engine.engine().clock().speed().factor();
         let picture = Picture::take(&cluster.database()).await?;
-        let (fates, names) = (self.sender.history.fates(), self.flips.names());
+        let (fates, flips) = (self.sender.history.fates(), self.flips.all());
         let ledger = self.engine.engine().ledger();
         let evidence = Evidence {
             picture: &picture,
             fates: &fates,
             ledger: &ledger,
-            names: &names,
+            flips: &flips,
             now: self.engine.engine().clock().now(),
             slack: TimeDelta::from_std(SLACK.mul_f64(speed)).unwrap_or_default(),
         };

@@ -49,7 +49,7 @@ async fn crashes_of_server_postmaster_and_twin_lose_and_double_nothing() {
         let kept = folder.keep();
         panic!("what is wrong stands above; the seed is 7, the history in {}", kept.display());
     }
-    assert_eq!(report.kills, 3);
+    assert!(report.kills >= 3, "one of them may be killed again while it comes back");
     assert!(report.acknowledged > 400, "{} events are no load", report.acknowledged);
     assert!(report.dials > 0, "nobody was rung");
 }

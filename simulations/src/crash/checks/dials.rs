@@ -17,7 +17,7 @@ const SETTLES_AFTER: TimeDelta = TimeDelta::seconds(32);
 const NOT_DONE: [u16; 4] = [401, 403, 429, 503];
 
 pub(super) fn check(evidence: &Evidence<'_>, findings: &Findings) {
-    check_names(evidence, findings);
+    check_flips(evidence, findings);
     let mut requests: HashMap<&str, Vec<&DialRequest>> = HashMap::new();
     for request in &evidence.ledger.requests {
         match &request.idempotency_key {
@@ -53,20 +53,27 @@ fn is_not_done(answer: &DialAnswer) -> bool {
     matches!(answer, DialAnswer::Refused { status, .. } if NOT_DONE.contains(status))
 }
 
-/// The last import that was acknowledged is what the screening says.
-fn check_names(evidence: &Evidence<'_>, findings: &Findings) {
+/// The last import that was acknowledged is what the screening says, and each that was news is in the
+/// log: a server that remembers what is over refuses it as old.
+fn check_flips(evidence: &Evidence<'_>, findings: &Findings) {
     let rows = evidence.picture.checkpoints.iter().filter(|row| row.kind == "screening");
     let states: HashMap<Uuid, &str> = rows.map(|row| (row.id, row.state.as_str())).collect();
-    for (id, expected) in evidence.names {
+    for (id, expected) in evidence.flips {
         let Some(state) = states.get(id) else {
             findings.add(2, Wrong::Lost, format!("{id} was imported and has no screening"));
             continue;
         };
         let state: Value = serde_json::from_str(state).unwrap_or_default();
         let name = state.pointer("/standing/profile/candidate_name").and_then(Value::as_str);
-        if name != Some(expected) {
-            let text = format!("{id} was last imported as {expected}, and is {name:?}");
+        if name != Some(expected.name) {
+            let text = format!("{id} was last imported as {}, and is {name:?}", expected.name);
             findings.add(2, Wrong::Behind, text);
+        }
+        let of_it = evidence.picture.facts.iter().filter(|fact| fact.entity_id == *id);
+        let imported = of_it.filter(|fact| fact.name == "imported").count();
+        if imported < expected.changes {
+            let text = format!("{id} changed {} times, {imported} were applied", expected.changes);
+            findings.add(2, Wrong::Lost, text);
         }
     }
 }

@@ -12,6 +12,7 @@ use persistence::examine::Picture;
 use uuid::Uuid;
 
 use super::findings::Findings;
+use super::flips::Flipped;
 use super::history::Fate;
 use crate::engine::Ledger;
 
@@ -23,8 +24,8 @@ pub(super) struct Evidence<'a> {
     pub fates: &'a HashMap<String, Fate>,
     /// What the engine did and saw.
     pub ledger: &'a Ledger,
-    /// What the flipped applications must be called.
-    pub names: &'a HashMap<Uuid, &'static str>,
+    /// What was acknowledged of the flipped applications.
+    pub flips: &'a HashMap<Uuid, Flipped>,
     /// The time at which the picture was taken, by the product's clock.
     pub now: DateTime<Utc>,
     /// How late anything may be, by that clock.
