@@ -17,7 +17,7 @@ use hyper::body::{Frame, SizeHint};
 use tokio::time::timeout;
 
 /// Larger rests are not worth reading: the connection is closed instead.
-const REST_MAX: u64 = 4 * 1024 * 1024;
+const REST_MAX: u64 = 8 * 1024 * 1024;
 /// A client that sends its rest more slowly is not waited for.
 const REST_TIMEOUT: Duration = Duration::from_secs(2);
 

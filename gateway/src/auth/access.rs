@@ -1,8 +1,7 @@
 //! Who a route lets in; declared with the route, enforced before its handler.
 
 use axum::extract::{Request, State};
-use axum::http::HeaderMap;
-use axum::http::header::AUTHORIZATION;
+use axum::http::header::{AUTHORIZATION, AsHeaderName, HeaderMap, HeaderValue};
 use axum::middleware::Next;
 use axum::response::Response;
 use metrics::counter;
@@ -102,7 +101,7 @@ fn webhook(app: &AppState, source: WebhookSource, headers: &HeaderMap) -> Result
     let configured = match source {
         WebhookSource::MrHire => app.keys.mr_hire_webhook.as_ref(),
     };
-    let presented = headers.get(source.header()).map(|value| value.as_bytes());
+    let presented = single(headers, source.header()).map(HeaderValue::as_bytes);
     check(configured, presented).map_err(|rejection| {
         let (source, reason) = (source.as_str(), rejection.reason());
         counter!("ringmaster_webhook_rejected_total", "source" => source, "reason" => reason)
@@ -112,13 +111,16 @@ fn webhook(app: &AppState, source: WebhookSource, headers: &HeaderMap) -> Result
     })
 }
 
-/// Returns the bearer token; two `Authorization` headers count as none, since two readers might
-/// each believe another one.
+/// Returns a header that is there once; twice counts as not at all, since two readers might each
+/// believe another one.
+fn single(headers: &HeaderMap, name: impl AsHeaderName) -> Option<&HeaderValue> {
+    let mut values = headers.get_all(name).into_iter();
+    values.next().filter(|_| values.next().is_none())
+}
+
+/// Returns the bearer token.
 pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
-    let mut values = headers.get_all(AUTHORIZATION).into_iter();
-    let (Some(value), None) = (values.next(), values.next()) else {
-        return None;
-    };
+    let value = single(headers, AUTHORIZATION)?;
     let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
     let token = token.trim();
     (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)

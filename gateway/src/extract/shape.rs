@@ -22,6 +22,16 @@ const NUL_ESCAPE: &[u8] = br"\u0000";
 /// Reads a JSON body.
 pub(super) fn body<T: DeserializeOwned>(bytes: &[u8], family: Family) -> Result<T, ApiError> {
     let Unique(value) = serde_json::from_slice(bytes).map_err(|error| malformed(&error))?;
+    let known = fields_of::<T>();
+    // Serde would fill the fields of a structure from a list, in order.
+    if !known.is_empty() && !value.is_object() {
+        return Err(ApiError::invalid(FieldError {
+            pointer: "#".to_owned(),
+            code: "wrong_type",
+            message: "must be an object".to_owned(),
+            place: Place::Body,
+        }));
+    }
     if bytes.windows(NUL_ESCAPE.len()).any(|window| window == NUL_ESCAPE) {
         let mut nuls = Vec::new();
         find_nuls(&value, "#", &mut nuls);
@@ -29,7 +39,7 @@ pub(super) fn body<T: DeserializeOwned>(bytes: &[u8], family: Family) -> Result<
             return Err(ApiError::invalid_all(nuls));
         }
     }
-    fit(&value, Place::Body, family, fields_of::<T>())
+    fit(&value, Place::Body, family, known)
 }
 
 /// Reads the parameters of a query, without those that somebody else `took`.

@@ -249,10 +249,9 @@ async fn questions_of_every_wrong_shape(world: &World) {
         let (status, body) = world.api.send(Method::GET, &path, None).await.unwrap();
         assert_eq!(status.as_u16(), 400, "{query}: {body}");
     }
-    let long = "x".repeat(100 * 1024);
-    let path = format!("{list}?q={long}");
-    let (status, _) = world.api.send(Method::GET, &path, None).await.unwrap();
-    assert!(status.is_client_error() || status == StatusCode::OK, "{status}");
+    let long = format!("{list}?q={}", "x".repeat(100 * 1024));
+    let status = raw(world, &request(world, "GET", &long, "", b"")).await;
+    assert!(status.is_none_or(|status| (400..500).contains(&status)), "{status:?}");
     let missing = async |id: &str| {
         let path = format!("{list}/{id}");
         let (status, mut body) = world.api.send(Method::GET, &path, None).await.unwrap();
@@ -323,6 +322,7 @@ async fn evidence_of_every_wrong_shape(world: &World) {
         ("an empty one", br#"{"callId":" "}"#.to_vec()),
         ("one of 10 KB", json!({"callId": "x".repeat(10_000)}).to_string().into_bytes()),
         ("no UTF-8", b"{\"callId\":\"\xff\"}".to_vec()),
+        ("a number that no double holds", br#"{"callId":"c","duration":1e999}"#.to_vec()),
     ] {
         let (status, answer) = json_bytes(world, WEBHOOK, &body).await;
         assert_eq!(status, 400, "{what}: {answer}");
@@ -337,7 +337,6 @@ async fn evidence_of_every_wrong_shape(world: &World) {
         ("status", "7"),
         ("duration", "-1"),
         ("duration", r#""long""#),
-        ("duration", "1e999"),
         ("cost", r#""$0.38""#),
         ("cost", "-3"),
         ("recordingUrl", r#""javascript:alert(1)""#),
