@@ -11,4 +11,5 @@ mod report;
 
 pub use self::connection::{Target, TargetError};
 pub use self::generator::{Counters, LoadSettings, Pace, WebhookLoad};
+pub use self::plan::{DUPLICATES, REORDER, Story, bodies_of};
 pub use self::report::{Latency, LoadReport, Model};
