@@ -43,8 +43,10 @@ sqlx: ## describe the checked statements anew, after a change of SQL or schema
 format: ## format the sources
 	@cargo fmt --all
 
-bench: ## measure; nothing yet
-	@echo "bench: nothing is measured yet; the next milestone fills this in"
+bench: ## measure, about ten minutes on a quiet machine; BENCH=--quick or --soak, PEERS=<kit> runs peers too
+	@scripts/ensure compiler postgres
+	@cargo build --locked --release -p gateway -p simulations --bins
+	@exec $(TARGET)/release/ringmaster-sim bench $(BENCH)
 
 reliability: ## break things on purpose; nothing yet
 	@echo "reliability: no fault is injected yet; the next milestone fills this in"
