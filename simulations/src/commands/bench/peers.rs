@@ -66,7 +66,8 @@ fn missing(kit: &Path) -> Option<String> {
         return Some("install node and redis-server (and wrk, the cheaper generator)".to_owned());
     }
     let modules = kit.join("seed-stack/node_modules");
-    let install = || format!("run `npm ci` in {}", kit.join("seed-stack").display());
+    let install =
+        || format!("run `npm ci`, or else `npm install`, in {}", kit.join("seed-stack").display());
     (!modules.is_dir()).then(install)
 }
 
