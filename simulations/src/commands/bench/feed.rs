@@ -57,7 +57,9 @@ pub(super) async fn measure(bench: &mut Bench, house: &House) -> anyhow::Result<
     }
     let messages = (delays.len() / readers) as f64 * subscribers as f64;
     let each = usage.cpu_s * 1e6 / messages;
-    bench.table.add(Row::new(name("server CPU an event and socket"), each, "us").during(usage))
+    bench
+        .table
+        .add(Row::new(name("CPU an event and socket, webhooks included"), each, "us").during(usage))
 }
 
 /// Connects and subscribes everybody.

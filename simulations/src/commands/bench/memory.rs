@@ -13,8 +13,6 @@ use super::{Bench, say};
 
 /// How long an idle actor stays, by the server's clock. Source: `passivate_after` of the tree.
 const PASSIVATED_AFTER: Duration = Duration::from_secs(600);
-/// What that takes here at least, in real time.
-const WINDOW_MIN: Duration = Duration::from_secs(15);
 /// Webhooks a second that even a busy machine takes.
 const RATE_MIN: f64 = 2_500.0;
 /// How long actors may take to let go of what they held, once they rest.
@@ -107,7 +105,7 @@ fn kinds() -> [(&'static str, Counted); 2] {
 /// Returns a clock so fast that actors rest soon, but not before they were measured.
 fn fast(bench: &Bench) -> anyhow::Result<WorldTime> {
     let calls = bench.scale.live as f64 + bench.scale.ring as f64;
-    let window = WINDOW_MIN + Duration::from_secs_f64(calls / RATE_MIN);
+    let window = bench.scale.idle_min + Duration::from_secs_f64(calls / RATE_MIN);
     let speed = Speed::new(PASSIVATED_AFTER.as_secs_f64() / window.as_secs_f64())?;
     let clock = SimClock::starting_at(bench.clock.now(), speed);
     Ok(WorldTime { anchor: clock.moment(), speed })

@@ -108,12 +108,12 @@ impl Kit {
     /// Runs its generator against the house.
     async fn run_ours(&self, house: &House) -> anyhow::Result<Run> {
         let target = house.target();
-        let processes = target.processes.iter().enumerate();
-        let processes: Vec<_> = processes.map(|(n, pid)| format!("p{n}={pid}")).collect();
+        // The kit adds up whole trees: the database, a child of the server, must not be named again.
+        let server = house.pid().context("no server runs")?;
         let more = [
             ("BASE", target.url.as_str()),
             ("WH_SECRET", &target.secret),
-            ("PROCS", &processes.join(",")),
+            ("PROCS", &format!("server={server}")),
             ("LABEL", "ours"),
         ];
         row(&self.call("node", &["gen/run-webhook.mjs"], &more).await?)

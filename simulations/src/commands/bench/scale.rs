@@ -23,6 +23,8 @@ pub(super) struct Scale {
     pub watched: Duration,
     /// Facts after which the memory of the feed's ring grows no more.
     pub ring: i64,
+    /// How long actors stay idle before they rest, at least.
+    pub idle_min: Duration,
     /// Calls that live in the larger of two houses.
     pub live: u64,
     /// Rows in each table that grows with the calls, there.
@@ -42,6 +44,7 @@ impl Scale {
         subscribers: 1_000,
         watched: Duration::from_secs(15),
         ring: 65_536, // Source: `RING_MAX` of the supervisor's feed.
+        idle_min: Duration::from_secs(15),
         live: 20_000,
         rows: 200_000,
         live_few: 1_000,
@@ -77,6 +80,7 @@ impl Scale {
         subscribers: 5,
         watched: Duration::from_secs(1),
         ring: 0,
+        idle_min: Duration::from_secs(4),
         live: 40,
         rows: 100,
         live_few: 10,
