@@ -14,7 +14,7 @@ use super::{Bench, say};
 /// How long an idle actor stays, by the server's clock. Source: `passivate_after` of the tree.
 const PASSIVATED_AFTER: Duration = Duration::from_secs(600);
 /// Webhooks a second that even a busy machine takes.
-const RATE_MIN: f64 = 2_500.0;
+const RATE_MIN: f64 = 1_500.0;
 /// How long actors may take to let go of what they held, once they rest.
 const SETTLING: Duration = Duration::from_secs(2);
 /// Calls told of at once, until the feed's ring is full.
@@ -74,6 +74,8 @@ async fn waves(bench: &mut Bench, house: &House) -> anyhow::Result<Held> {
 fn tabulate(bench: &mut Bench, held: &Held) -> anyhow::Result<()> {
     let Held { fresh, before, with, after, again, live, .. } = *held;
     let (calls, usage) = (bench.scale.live, held.wave.usage);
+    let row = Row::new("webhooks that each begin a call: rate", held.wave.report.rate, "1/s");
+    bench.table.add(row.during(usage).note(held.wave.note()))?;
     for (name, count) in kinds() {
         let grown = |from: Memory, to: Memory| count(to) as f64 - count(from) as f64;
         let mib = |of: Memory| count(of) as f64 / MIB;
