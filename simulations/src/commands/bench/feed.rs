@@ -36,7 +36,7 @@ pub(super) async fn measure(bench: &mut Bench, house: &House) -> anyhow::Result<
     let end = CancellationToken::new();
     let mut watching = subscribe(bench, house, &end).await?;
     let shot = Shot { pace: Pace::Rate(EVENTS_PER_SECOND), ..Shot::closed(time) };
-    let meter = Meter::start(&house.pid().into_iter().collect::<Vec<_>>())?;
+    let meter = Meter::start(&house.target().processes, &[])?;
     let load = shot.at(bench, &house.target()).await?;
     tokio::time::sleep(AFTERGLOW).await;
     let usage = meter.stop()?;

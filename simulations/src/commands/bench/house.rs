@@ -112,7 +112,7 @@ impl Shot {
             story: self.story,
             time_max: self.time_max,
         })?;
-        let meter = Meter::start(&target.processes)?;
+        let meter = Meter::start(&target.processes, &bench.databases())?;
         let report = load.run().await?;
         let measured = Measured { report, usage: meter.stop()? };
         ensure!(measured.report.ok > 0, "no webhook was taken: {:?}", measured.report);

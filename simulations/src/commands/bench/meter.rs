@@ -39,11 +39,11 @@ struct Reading {
 }
 
 impl Meter {
-    /// Begins to measure the trees below `measured`.
-    pub(super) fn start(measured: &[i32]) -> anyhow::Result<Self> {
+    /// Begins to measure the trees below `measured`. What is below this process or `others` is ours too:
+    /// a database outlives its server, and is then nobody's child.
+    pub(super) fn start(measured: &[i32], others: &[i32]) -> anyhow::Result<Self> {
         let measured = measured.to_vec();
-        // A database outlives its server, and is then nobody's child.
-        let ours = [&measured[..], &[i32::try_from(std::process::id())?]].concat();
+        let ours = [&measured[..], others, &[i32::try_from(std::process::id())?]].concat();
         let start = Reading::take(&measured, &ours)?;
         Ok(Self { measured, ours, start, began: Instant::now() })
     }

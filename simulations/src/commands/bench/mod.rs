@@ -24,7 +24,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use simulations::clock::{SimClock, Speed};
-use simulations::product::find_binary;
+use simulations::product::{Database, find_binary};
 use tempfile::TempDir;
 
 pub(crate) use self::standing::{ServeArgs, serve};
@@ -152,6 +152,12 @@ impl Bench {
     fn next_seed(&mut self) -> u64 {
         self.seed += 1;
         self.seed
+    }
+
+    /// Returns the postmasters of all houses.
+    fn databases(&self) -> Vec<i32> {
+        let houses = std::fs::read_dir(self.folder.path()).into_iter().flatten().flatten();
+        houses.filter_map(|house| Database::of(&house.path().join("home")).postmaster()).collect()
     }
 }
 

@@ -79,7 +79,7 @@ impl Replay {
             Arc::new(Nobody),
         );
         let webhooks = recording.webhooks as f64;
-        let (meter, began) = (Meter::start(&processes)?, Instant::now());
+        let (meter, began) = (Meter::start(&processes, &bench.databases())?, Instant::now());
         commit(&journal, recording.lives).await?;
         let (took, usage) = (began.elapsed(), meter.stop()?);
         drop(journal);
