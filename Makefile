@@ -43,8 +43,10 @@ sqlx: ## describe the checked statements anew, after a change of SQL or schema
 format: ## format the sources
 	@cargo fmt --all
 
-bench: ## measure; nothing yet
-	@echo "bench: nothing is measured yet; the next milestone fills this in"
+bench: ## measure, about ten minutes on a quiet machine; BENCH=--quick or --soak, PEERS=<kit> runs peers too
+	@scripts/ensure compiler postgres
+	@cargo build --locked --release -p gateway -p simulations --bins
+	@exec $(TARGET)/release/ringmaster-sim bench $(BENCH)
 
 blind: ## plant mistakes, and see that a crash run finds each; some five minutes
 	@scripts/ensure compiler postgres

@@ -8,6 +8,9 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
+/// What is logged when nothing is said: the databases of a bench come and go silently.
+const LOG_DEFAULT: &str = "info,persistence=warn";
+
 /// Simulated platforms and load for Ringmaster.
 #[derive(Parser)]
 #[command(name = "ringmaster-sim", version)]
@@ -29,11 +32,16 @@ enum Command {
     /// Send load and measure the answers.
     #[command(subcommand)]
     Load(commands::load::Load),
+    /// Measure a server of its own, each figure beside its baseline.
+    Bench(commands::bench::Args),
+    /// Serve the product's routes without its journal, for the bench. Nothing is kept.
+    #[command(hide = true)]
+    Serve(commands::bench::ServeArgs),
 }
 
 #[tokio::main]
 async fn main() -> anyhow::Result<ExitCode> {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(LOG_DEFAULT));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     match Cli::parse().command {
         Command::Demo(args) => return commands::demo::run(args).await,
@@ -41,6 +49,8 @@ async fn main() -> anyhow::Result<ExitCode> {
         Command::Blind(args) => return commands::blind::run(args).await,
         Command::Providers(args) => commands::providers::run(args).await?,
         Command::Load(load) => commands::load::run(load).await?,
+        Command::Bench(args) => return commands::bench::run(args).await,
+        Command::Serve(args) => commands::bench::serve(args).await?,
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -15,7 +15,7 @@ use secrecy::SecretString;
 use serde_json::{Value, json};
 use simulations::Rate;
 use simulations::engine::{CallBody, CallStatus};
-use simulations::load::{LoadSettings, Model, Pace, WebhookLoad};
+use simulations::load::{LoadSettings, Model, Pace, Story, WebhookLoad};
 use tokio::net::TcpListener;
 
 const CALLS: u64 = 40;
@@ -57,6 +57,8 @@ fn settings(target: &str) -> LoadSettings {
         reorder: Rate::NEVER,
         seed: 1,
         with_application: false,
+        story: Story::Whole,
+        time_max: None,
     }
 }
 

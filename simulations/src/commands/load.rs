@@ -11,7 +11,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use secrecy::SecretString;
 use simulations::Rate;
 use simulations::load::{
-    Counters, Latency, LoadReport, LoadSettings, Model, Pace, Target, WebhookLoad,
+    Counters, Latency, LoadReport, LoadSettings, Model, Pace, Story, Target, WebhookLoad,
 };
 use tokio::net::TcpListener;
 use tokio::time::Instant;
@@ -112,18 +112,16 @@ async fn webhooks(args: WebhooksArgs) -> anyhow::Result<()> {
         reorder: args.reorder,
         seed: args.seed,
         with_application: args.applications,
+        story: Story::Whole,
+        time_max: None,
     };
     play(settings, args.json).await
 }
 
 /// What it shows is the most that any measurement from this machine can show.
 async fn calibrate(args: CalibrateArgs) -> anyhow::Result<()> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
-    let target = format!("http://{}/", listener.local_addr()?).parse()?;
-    let nothing = Router::new().fallback(|_body: Bytes| async { "{}" });
-    tokio::spawn(axum::serve(listener, nothing).into_future());
     let settings = LoadSettings {
-        target,
+        target: nothing().await?.parse()?,
         secret: SecretString::from("none"),
         calls: args.calls,
         pace: Pace::Max,
@@ -133,8 +131,19 @@ async fn calibrate(args: CalibrateArgs) -> anyhow::Result<()> {
         reorder: Rate::NEVER,
         seed: 1,
         with_application: false,
+        story: Story::Whole,
+        time_max: None,
     };
     play(settings, args.json).await
+}
+
+/// Starts a receiver that does nothing; answers its URL.
+pub(crate) async fn nothing() -> anyhow::Result<String> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+    let url = format!("http://{}/", listener.local_addr()?);
+    let nothing = Router::new().fallback(|_body: Bytes| async { "{}" });
+    tokio::spawn(axum::serve(listener, nothing).into_future());
+    Ok(url)
 }
 
 async fn play(settings: LoadSettings, json: bool) -> anyhow::Result<()> {

@@ -12,7 +12,7 @@ use super::history::{Event, Outcome};
 use super::sender::Sender;
 use crate::dice::{Purpose, dice};
 use crate::engine::CallBody;
-use crate::load::{Mix, events};
+use crate::load::{Mix, Story, events};
 use crate::units::Rate;
 
 /// Over how long the calls of one round begin.
@@ -42,6 +42,7 @@ pub(super) fn begin(
         duplicates: Rate::percent(5),
         reorder: Rate::percent(4),
         with_application: true,
+        story: Story::Whole,
         begun_at,
     };
     let mut tasks = JoinSet::new();

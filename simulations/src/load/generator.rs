@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::connection::{Connection, Target};
-use super::plan::{Mix, events};
+use super::plan::{Mix, Story, events};
 use super::report::{LoadReport, Model, Tally};
 use crate::clock::{SimClock, Speed};
 use crate::units::Rate;
@@ -45,6 +45,10 @@ pub struct LoadSettings {
     pub seed: u64,
     /// Whether each call names an application, so that the receiver screens it.
     pub with_application: bool,
+    /// What is told of each call.
+    pub story: Story,
+    /// No call begins later than this after the start; those under way are played to their end.
+    pub time_max: Option<Duration>,
 }
 
 /// When events are sent.
@@ -121,9 +125,11 @@ impl WebhookLoad {
                 duplicates: settings.duplicates,
                 reorder: settings.reorder,
                 with_application: settings.with_application,
+                story: settings.story,
                 begun_at: clock.now(),
             },
             calls: settings.calls,
+            until: settings.time_max.map(|limit| Instant::now() + limit),
             next: AtomicU64::new(0),
         });
         let begun = Instant::now();
@@ -142,11 +148,11 @@ impl WebhookLoad {
         while let Some(tally) = workers.join_next().await {
             total.add(&tally.context("a worker of the load generator failed")?);
         }
-        Ok(report(&settings, &total, begun.elapsed()))
+        Ok(report(&settings, counters.calls_done(), &total, begun.elapsed()))
     }
 }
 
-fn report(settings: &LoadSettings, total: &Tally, took: Duration) -> LoadReport {
+fn report(settings: &LoadSettings, calls: u64, total: &Tally, took: Duration) -> LoadReport {
     let (model, rate_asked) = match settings.pace {
         Pace::Rate(rate) => (Model::Open, Some(rate)),
         Pace::Max => (Model::Closed, None),
@@ -156,7 +162,7 @@ fn report(settings: &LoadSettings, total: &Tally, took: Duration) -> LoadReport 
         model,
         target: settings.target.to_string(),
         seed: settings.seed,
-        calls: settings.calls,
+        calls,
         connections: settings.connections,
         rate_asked,
         sent: total.sent,
@@ -175,11 +181,15 @@ fn report(settings: &LoadSettings, total: &Tally, took: Duration) -> LoadReport 
 struct Source {
     mix: Mix,
     calls: u64,
+    until: Option<Instant>,
     next: AtomicU64,
 }
 
 impl Source {
     fn next(&self) -> Option<VecDeque<Bytes>> {
+        if self.until.is_some_and(|until| Instant::now() >= until) {
+            return None;
+        }
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         (number < self.calls).then(|| events(&self.mix, number))
     }

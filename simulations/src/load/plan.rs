@@ -18,6 +18,10 @@ use crate::units::Rate;
 const TURNS: usize = 12;
 /// Every so many-th conversation has one silent turn.
 const BLANK_EVERY: u64 = 11;
+/// What providers are known to send twice in a row, and what they send one place too late.
+pub const DUPLICATES: Rate = Rate::percent(5);
+/// See [`DUPLICATES`].
+pub const REORDER: Rate = Rate::percent(3);
 /// The title of the post.
 const ROLE: &str = "Backend Engineer";
 /// The states that are told of, with the seconds since the one before; the talk comes on top.
@@ -28,6 +32,15 @@ const STATES: [(CallStatus, u64); 4] = [
     (CallStatus::Ended, 0),
 ];
 
+/// What is told of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Story {
+    /// All of it, from `queued` to `ended`.
+    Whole,
+    /// One update while it is `in-progress`, with twelve turns. It never ends.
+    Talking,
+}
+
 /// What all calls of a run have in common.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Mix {
@@ -35,6 +48,7 @@ pub(crate) struct Mix {
     pub duplicates: Rate,
     pub reorder: Rate,
     pub with_application: bool,
+    pub story: Story,
     /// When the run began.
     pub begun_at: DateTime<Utc>,
 }
@@ -43,7 +57,11 @@ pub(crate) struct Mix {
 pub(crate) fn events(mix: &Mix, number: u64) -> VecDeque<Bytes> {
     let mut dice = dice(mix.seed, Purpose::Load, number);
     let mut events = VecDeque::with_capacity(STATES.len() + 1);
-    for body in bodies(mix, number, &mut dice) {
+    let bodies = match mix.story {
+        Story::Whole => bodies(mix, number, &mut dice),
+        Story::Talking => vec![update(mix, number, &mut dice)],
+    };
+    for body in bodies {
         // A body is made of texts and numbers only; nothing in it can fail to be written.
         let bytes = Bytes::from(serde_json::to_vec(&body).unwrap_or_default());
         if mix.duplicates.hits(&mut dice) {
@@ -62,12 +80,45 @@ pub(crate) fn events(mix: &Mix, number: u64) -> VecDeque<Bytes> {
     events
 }
 
+/// Returns the bytes to send for call `number`, as anybody may have them who feeds a receiver without HTTP.
+pub fn bodies_of(seed: u64, number: u64, begun_at: DateTime<Utc>) -> VecDeque<Bytes> {
+    let (duplicates, reorder) = (DUPLICATES, REORDER);
+    let mix =
+        Mix { seed, duplicates, reorder, with_application: false, story: Story::Whole, begun_at };
+    events(&mix, number)
+}
+
 fn bodies(mix: &Mix, number: u64, dice: &mut ChaCha8Rng) -> Vec<CallBody> {
-    let id = base32(dice.random());
+    let base = base(mix, number, dice);
     let talk_s: f64 = f64::from(dice.random_range(600..3_000)) / 10.0;
+    let mut happened_after = Duration::ZERO;
+    let mut bodies = Vec::with_capacity(STATES.len());
+    for (position, (status, after_s)) in STATES.into_iter().enumerate() {
+        happened_after += Duration::from_secs(after_s);
+        let mut body = base.clone();
+        if status == CallStatus::Ended {
+            happened_after += Duration::from_secs_f64(talk_s);
+            add_result(&mut body, number, talk_s, dice);
+        }
+        body.event_id = format!("{}_{position}", base.event_id);
+        body.status = status;
+        body.occurred_at = mix.begun_at + happened_after;
+        bodies.push(body);
+    }
+    bodies
+}
+
+fn update(mix: &Mix, number: u64, dice: &mut ChaCha8Rng) -> CallBody {
+    let base = base(mix, number, dice);
+    let talk = talk(&base, number, dice);
+    CallBody { status: CallStatus::InProgress, messages: Some(talk.turns), ..base }
+}
+
+fn base(mix: &Mix, number: u64, dice: &mut ChaCha8Rng) -> CallBody {
+    let id = base32(dice.random());
     let application_id = uuid::Builder::from_random_bytes(dice.random()).into_uuid();
-    let base = CallBody {
-        event_id: String::new(),
+    CallBody {
+        event_id: format!("evt_{id}"),
         occurred_at: mix.begun_at,
         attempt: Some(1),
         call_id: format!("call_{id}"),
@@ -85,28 +136,11 @@ fn bodies(mix: &Mix, number: u64, dice: &mut ChaCha8Rng) -> Vec<CallBody> {
         belongs_to: Some(Uuid::from_u128(u128::from(mix.seed))),
         messages: None,
         metadata: None,
-    };
-    let mut happened_after = Duration::ZERO;
-    let mut bodies = Vec::with_capacity(STATES.len());
-    for (position, (status, after_s)) in STATES.into_iter().enumerate() {
-        happened_after += Duration::from_secs(after_s);
-        let mut body = base.clone();
-        if status == CallStatus::Ended {
-            happened_after += Duration::from_secs_f64(talk_s);
-            add_result(&mut body, number, talk_s, dice);
-        }
-        body.event_id = format!("evt_{id}_{position}");
-        body.status = status;
-        body.occurred_at = mix.begun_at + happened_after;
-        bodies.push(body);
     }
-    bodies
 }
 
 fn add_result(body: &mut CallBody, number: u64, talk_s: f64, dice: &mut ChaCha8Rng) {
-    let blank = number % BLANK_EVERY == BLANK_EVERY - 1;
-    let shape = Shape { turns: TURNS, blank, tool: false, chars: None };
-    let talk = Talk::draw(shape, &body.candidate_name, ROLE, dice);
+    let talk = talk(body, number, dice);
     body.duration = Some(talk_s);
     body.cost = Some((talk_s / 6.0).round() / 100.0);
     body.recording_url = Some(format!(
@@ -115,6 +149,12 @@ fn add_result(body: &mut CallBody, number: u64, talk_s: f64, dice: &mut ChaCha8R
     body.summary = Some(format!("{} talked about the post of {ROLE}.", body.candidate_name));
     body.transcript = Some(talk.transcript);
     body.messages = Some(talk.turns);
+}
+
+fn talk(body: &CallBody, number: u64, dice: &mut ChaCha8Rng) -> Talk {
+    let blank = number % BLANK_EVERY == BLANK_EVERY - 1;
+    let shape = Shape { turns: TURNS, blank, tool: false, chars: None };
+    Talk::draw(shape, &body.candidate_name, ROLE, dice)
 }
 
 #[cfg(test)]
@@ -127,6 +167,7 @@ mod tests {
             duplicates: Rate::new(duplicates).unwrap(),
             reorder: Rate::new(reorder).unwrap(),
             with_application: false,
+            story: Story::Whole,
             begun_at: DateTime::UNIX_EPOCH,
         }
     }
@@ -141,6 +182,14 @@ mod tests {
         assert_eq!(statuses, STATES.map(|(status, _)| status));
         let events = events(&mix(0.0, 0.0), 0);
         assert!((3_000..4_000).contains(&events[3].len()), "{}", events[3].len());
+    }
+
+    #[test]
+    fn a_call_that_talks_is_told_of_once_and_with_its_turns() {
+        let told = sent(&Mix { story: Story::Talking, ..mix(0.0, 0.0) }, 0);
+        let [body] = &told[..] else { panic!("{} events", told.len()) };
+        assert_eq!(body.status, CallStatus::InProgress);
+        assert_eq!(body.messages.as_ref().map(Vec::len), Some(TURNS));
     }
 
     #[test]

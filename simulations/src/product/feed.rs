@@ -134,6 +134,18 @@ impl Feed {
         self.socket.send(Message::text(frame.to_string())).await.map_err(cut)
     }
 
+    /// Waits for the next message, and does not read it.
+    ///
+    /// # Errors
+    /// [`FeedError`] when there will be none.
+    pub async fn pass(&mut self) -> Result<(), FeedError> {
+        match self.socket.next().await {
+            Some(Ok(Message::Close(_))) | None => Err(FeedError::Cut(None)),
+            Some(Ok(_)) => Ok(()),
+            Some(Err(error)) => Err(cut(error)),
+        }
+    }
+
     /// Waits for the next frame.
     ///
     /// # Errors

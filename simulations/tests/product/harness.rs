@@ -7,8 +7,6 @@ use std::process::Command;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
 use persistence::embedded::{EmbeddedServer, Settings};
 use secrecy::SecretString;
 use serde_json::{Value, json};
@@ -16,7 +14,8 @@ use simulations::cast::{self, Candidate};
 use simulations::clock::Speed;
 use simulations::engine::{EngineHandle, EngineSettings, Faults};
 use simulations::product::{
-    Api, Keys, Role, Server, ServerPlan, Storage, WorldTime, find_binary, free_address, migrate,
+    Api, Database, Keys, Role, Server, ServerPlan, Storage, WorldTime, find_binary, free_address,
+    migrate,
 };
 use tempfile::TempDir;
 use tokio::time::Instant;
@@ -42,8 +41,6 @@ const LINE_SHOWN: usize = 300;
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// How long before the first call the simulated clock starts, in real time.
 const LEAD: Duration = Duration::from_secs(1);
-/// How long a database may take to end that nobody stopped in order.
-const DATABASE_ENDS: Duration = Duration::from_secs(10);
 
 /// When the first calls begin: 09:00 in India.
 pub fn morning() -> DateTime<Utc> {
@@ -91,7 +88,7 @@ impl Drop for Folder {
             show_logs(self.path());
         }
         for home in ["home", "demo/server"] {
-            end_database(&self.join(home));
+            Database::of(&self.join(home)).remove();
         }
     }
 }
@@ -111,28 +108,6 @@ fn show_logs(folder: &Path) {
         for line in &lines[lines.len().saturating_sub(60)..] {
             eprintln!("{}", line.get(..LINE_SHOWN).unwrap_or(line));
         }
-    }
-}
-
-/// Ends the database of a home whose server did not stop in order, and removes what lies elsewhere.
-fn end_database(home: &Path) {
-    let Ok(record) = fs::read(home.join("cluster.json")) else { return };
-    let record: Value = serde_json::from_slice(&record).unwrap_or_default();
-    let place = record["outside"].as_str().map_or(home.to_owned(), PathBuf::from);
-    let pid_file = fs::read_to_string(place.join("data/postmaster.pid")).unwrap_or_default();
-    if let Some(pid) = pid_file.lines().next().and_then(|line| line.trim().parse().ok()) {
-        let pid = Pid::from_raw(pid);
-        let ended = kill(pid, Signal::SIGQUIT);
-        let began = Instant::now();
-        while ended.is_ok() && kill(pid, None).is_ok() && began.elapsed() < DATABASE_ENDS {
-            std::thread::yield_now();
-        }
-    }
-    if let Some(sockets) = record["sockets"].as_str() {
-        let _gone_already = fs::remove_dir_all(sockets);
-    }
-    if record["outside"].is_string() {
-        let _gone_already = fs::remove_dir_all(place);
     }
 }
 

@@ -5,6 +5,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test's helpers may panic as it does")]
 
+mod bench;
 mod button;
 mod demo;
 mod feed;

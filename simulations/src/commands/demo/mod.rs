@@ -18,10 +18,9 @@ use std::process::ExitCode;
 use anyhow::{Context, bail};
 use simulations::clock::Speed;
 use simulations::engine::Faults;
-use tokio::signal::unix::{SignalKind, signal};
-use tokio_util::sync::CancellationToken;
-
 use stage::Stage;
+
+use super::{EXIT_INTERRUPTED, interrupted};
 
 /// Real platforms' credentials begin like this; none of them may lie about while a demo runs.
 const CREDENTIALS: [&str; 9] = [
@@ -35,8 +34,6 @@ const CREDENTIALS: [&str; 9] = [
     "SMTP_",
     "AWS_S3_",
 ];
-/// Ended by a signal. Source: the shell's convention of 128 + SIGINT.
-const EXIT_INTERRUPTED: u8 = 130;
 
 /// What the demo shall be like.
 #[derive(Clone, clap::Args)]
@@ -110,20 +107,6 @@ fn refuse_real_platforms(
         );
     }
     Ok(())
-}
-
-/// Returns what is cancelled by the first signal that means "stop".
-fn interrupted() -> anyhow::Result<CancellationToken> {
-    let stop = CancellationToken::new();
-    for kind in [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()] {
-        let mut signals = signal(kind).context("signals cannot be heard")?;
-        let stop = stop.clone();
-        tokio::spawn(async move {
-            signals.recv().await;
-            stop.cancel();
-        });
-    }
-    Ok(stop)
 }
 
 /// Reads what shall go wrong.

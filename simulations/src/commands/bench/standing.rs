@@ -1,0 +1,155 @@
+//! The product put together as its own wiring does it, with another journal; and its route, served.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use actors::kinds::{InterviewPerformer, ScreeningPerformer};
+use anyhow::Context;
+use domain::ports::{Analyzer, CallEngine, Clock, Facts, Journal, Store};
+use gateway::AppState;
+use gateway::auth::Keys;
+use gateway::live::{LiveHub, LiveServices, LiveState};
+use gateway::readiness::Readiness;
+use gateway::request_id::RequestIds;
+use gateway::routes::{self, Services};
+use gateway::server::{Limits as ServerLimits, Server, Sockets};
+use gateway::state::Parts;
+use gateway::{router, telemetry};
+use persistence::embedded::{EmbeddedServer, Settings};
+use persistence::{
+    Database, DatabaseClock, InterviewRepository, Limits, Migrations, Pace, PgStore, Queries,
+    ScreeningRepository,
+};
+use providers::{MrHire, MrHireReader, MrHireSettings};
+use secrecy::SecretString;
+use supervisor::{Feed, Interviews, Ports, Tree, TreeSettings};
+
+use super::unwritten::Unwritten;
+use crate::commands::interrupted;
+use crate::report;
+
+/// As the product's.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How the route without its journal is served; the names are those of the product.
+#[derive(clap::Args)]
+pub(crate) struct ServeArgs {
+    #[arg(long, env = "RINGMASTER_LISTEN")]
+    listen: SocketAddr,
+    #[arg(long, env = "RINGMASTER_HOME")]
+    home: PathBuf,
+    #[arg(long, env = "MR_HIRE_WEBHOOK_SECRET", hide_env_values = true)]
+    secret: SecretString,
+}
+
+/// A migrated database of its own, and its clock.
+pub(super) struct Ground {
+    pub database: Database,
+    pub clock: Arc<dyn Clock>,
+    embedded: EmbeddedServer,
+}
+
+impl Ground {
+    /// Makes it below `home`.
+    pub(super) async fn prepare(home: &Path) -> anyhow::Result<Self> {
+        let pg_bin = std::env::var_os("RINGMASTER_PG_BIN").map(PathBuf::from);
+        let settings = Settings { home: home.to_owned(), pg_bin };
+        let embedded = EmbeddedServer::start(settings).await?;
+        let database = Database::new(embedded.connect_options(), Limits::default());
+        let mut login = database.login().await?;
+        Migrations::apply(&mut login).await?;
+        let clock = Arc::new(DatabaseClock::start(&mut login, Pace::Real).await?);
+        Ok(Self { database, clock, embedded })
+    }
+
+    /// Stops the database.
+    pub(super) async fn close(self) -> anyhow::Result<()> {
+        self.database.close().await;
+        Ok(self.embedded.stop().await?)
+    }
+}
+
+/// The tree with what its routes ask.
+pub(super) struct Standing {
+    pub tree: Arc<Tree>,
+    pub interviews: Arc<Interviews>,
+    services: Services,
+    live: LiveServices,
+}
+
+impl Standing {
+    /// Puts everything together on `ground`, with `journal` in the journal's place.
+    pub(super) async fn build(
+        ground: &Ground,
+        journal: Arc<dyn Journal>,
+        feed: Arc<Feed>,
+    ) -> anyhow::Result<Self> {
+        let store = Arc::new(PgStore::new(ground.database.clone()));
+        let queries = Arc::new(Queries::new(ground.database.clone()));
+        let clock = Arc::clone(&ground.clock);
+        let engine = Arc::new(MrHire::new(MrHireSettings { base: None, token: None })?);
+        let asked = Arc::clone(&store) as Arc<dyn Store>;
+        let ports = Ports { journal, store: asked, clock: Arc::clone(&clock) };
+        let tree = Arc::new(Tree::build(ports, TreeSettings::default()));
+        let placing = Arc::clone(&engine) as Arc<dyn CallEngine>;
+        let performer = InterviewPerformer::new(Arc::clone(&placing), Arc::clone(&clock));
+        let branch = tree.add(Arc::new(InterviewRepository), Arc::new(performer));
+        let performer =
+            ScreeningPerformer::new(engine as Arc<dyn Analyzer>, Arc::clone(&queries) as _);
+        tree.add(Arc::new(ScreeningRepository), Arc::new(performer));
+        tree.start().await?;
+        let facts = Arc::clone(&store) as Arc<dyn Facts>;
+        let (_, epoch) = facts.head().await?;
+        tokio::spawn(Arc::clone(&feed).run(Arc::clone(&facts), tree.shutdown().clone()));
+        let interviews =
+            Interviews::new(branch, store, placing, Arc::clone(&queries) as _, Arc::clone(&clock));
+        let live = LiveServices { feed, facts, queries: Arc::clone(&queries) as _, epoch };
+        let services = Services {
+            interviews: Arc::clone(&interviews),
+            interview_queries: Arc::clone(&queries) as _,
+            screening_queries: Arc::clone(&queries) as _,
+            applications: queries,
+            tree: Arc::clone(&tree),
+            evidence: Arc::new(MrHireReader),
+            clock,
+        };
+        Ok(Self { tree, interviews, services, live })
+    }
+}
+
+/// Returns the number that the log of `ground` has reached.
+pub(super) async fn head(ground: &Ground) -> anyhow::Result<i64> {
+    Ok(PgStore::new(ground.database.clone()).head().await?.0)
+}
+
+/// Serves the product's routes without its journal, until a signal.
+pub(crate) async fn serve(args: ServeArgs) -> anyhow::Result<()> {
+    let stop = interrupted()?;
+    let server = Server::bind(args.listen, ServerLimits::default()).await?;
+    let ground = Ground::prepare(&args.home).await?;
+    let feed = Feed::new();
+    let journal = Arc::new(Unwritten::new(head(&ground).await?, Arc::clone(&feed) as _));
+    let standing = Standing::build(&ground, journal, feed).await?;
+    let readiness = Readiness::new();
+    let app = AppState::new(Parts {
+        keys: Keys::new(None, None, Some(&args.secret)),
+        clock: Arc::clone(&ground.clock),
+        readiness: readiness.clone(),
+        request_ids: RequestIds::new(ground.clock.now()),
+        sockets: Sockets::new(),
+        metrics: telemetry::init_metrics().context("metrics")?,
+        request_timeout: REQUEST_TIMEOUT,
+    });
+    let hub = LiveHub::start(standing.live.clone(), Arc::clone(&standing.tree), stop.clone());
+    let mut table = router::operations();
+    table.extend(routes::table(&standing.services, LiveState { app: app.clone(), hub }));
+    let router = router::build(&app, table);
+    readiness.started();
+    // What waits for the product to start waits for this line.
+    report::line(format!("ringmaster is ready on http://{} (no journal)", server.local_addr()));
+    server.run(router, stop, app.sockets.clone()).await;
+    drop(standing);
+    ground.close().await
+}
