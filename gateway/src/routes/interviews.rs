@@ -269,6 +269,11 @@ fn sync_failed(error: SyncError) -> ApiError {
             let seconds = u64::try_from(retry_after.num_seconds()).unwrap_or_default();
             ApiError::new(Code::EngineFailed).retry_after_s(seconds)
         }
+        EngineError::NotSent => ApiError::new(Code::EngineFailed).detail(
+            "the call engine cannot be reached: look at MR_HIRE_BACKEND_URL, and at the engine",
+        ),
+        EngineError::NotFound => ApiError::new(Code::EngineFailed)
+            .detail("there is no list of calls at MR_HIRE_BACKEND_URL: is its path right?"),
         other => ApiError::new(Code::EngineFailed).because(other),
     }
 }

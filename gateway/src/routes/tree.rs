@@ -89,8 +89,9 @@ struct KindView {
     restarts: u64,
     passivated: u64,
     quarantined: usize,
-    /// Rows of the inbox that can never be applied; kept for whoever looks into them.
-    set_aside: i64,
+    /// Rows of the inbox that can never be applied, over all tenants; for those who run the server.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    set_aside: Option<i64>,
 }
 
 #[derive(Serialize)]
@@ -117,7 +118,7 @@ struct QuarantinedView {
 #[serde(rename_all = "camelCase")]
 pub(super) struct StopView {
     scope: String,
-    by: String,
+    by: Option<String>,
     reason: Option<String>,
     since: DateTime<Utc>,
 }
@@ -129,13 +130,20 @@ pub(super) fn stops_for(stops: &[DialStop], viewer: &Principal) -> Vec<StopView>
         Some(own) => stop.scope == *own || !stop.scope.starts_with(TENANT_SCOPES),
         None => true,
     };
-    stops.iter().filter(holds).map(StopView::from).collect()
+    let shown = |stop: &DialStop| match &own {
+        // Who stopped more than one tenant, and why, is not that tenant's to read.
+        Some(own) if stop.scope != *own => {
+            StopView { by: None, reason: None, ..StopView::from(stop) }
+        }
+        Some(_) | None => StopView::from(stop),
+    };
+    stops.iter().filter(holds).map(shown).collect()
 }
 
 impl From<&DialStop> for StopView {
     fn from(stop: &DialStop) -> Self {
         let DialStop { scope, by, reason, since } = stop.clone();
-        Self { scope, by, reason, since }
+        Self { scope, by: Some(by), reason, since }
     }
 }
 
@@ -162,7 +170,10 @@ impl TreeView {
         let kinds = stats
             .kinds
             .iter()
-            .map(|kind| kind_view(kind, &quarantined, &stats.set_aside))
+            .map(|kind| {
+                let aside = confined.is_none().then(|| set_aside_of(stats, kind.kind));
+                kind_view(kind, &quarantined, aside)
+            })
             .collect();
         let quarantined = quarantined.into_iter().map(QuarantinedView::from).collect();
         Self { phase: stats.phase.as_str(), banner, stops, kinds, quarantined, intents }
@@ -172,7 +183,7 @@ impl TreeView {
 fn kind_view(
     stats: &KindStats,
     quarantined: &[&QuarantinedEntity],
-    set_aside: &[(Kind, i64)],
+    set_aside: Option<i64>,
 ) -> KindView {
     KindView {
         kind: stats.kind.as_str(),
@@ -186,11 +197,13 @@ fn kind_view(
         restarts: stats.restarted,
         passivated: stats.passivated,
         quarantined: quarantined.iter().filter(|entity| entity.key.kind == stats.kind).count(),
-        set_aside: set_aside
-            .iter()
-            .find_map(|(kind, count)| (*kind == stats.kind).then_some(*count))
-            .unwrap_or_default(),
+        set_aside,
     }
+}
+
+fn set_aside_of(stats: &TreeStats, kind: Kind) -> i64 {
+    let counts = stats.set_aside.iter().filter(|(of, _)| *of == kind);
+    counts.map(|(_, count)| count).sum()
 }
 
 impl From<&QuarantinedEntity> for QuarantinedView {

@@ -1,6 +1,8 @@
 //! What a demo remembers between its runs: secrets, and how far simulated time got.
 
 use std::fs;
+use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -37,7 +39,7 @@ impl Home {
         let memory = match fs::read(&path) {
             Ok(text) => serde_json::from_slice(&text)
                 .with_context(|| format!("cannot use {}; it may be deleted", path.display()))?,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 Memory { keys: Keys::draw(), runs: 0, reached: now }
             }
             Err(error) => return Err(error).with_context(|| format!("cannot read {path:?}")),
@@ -89,14 +91,22 @@ impl Home {
     /// Writes it whole: half of one must never be read.
     fn save(&self) -> anyhow::Result<()> {
         let (path, new) = (self.file("demo.json"), self.file("demo.json.new"));
-        fs::write(&new, serde_json::to_vec_pretty(&self.memory)?)
+        write_private(&new, &serde_json::to_vec_pretty(&self.memory)?)
             .and_then(|()| fs::rename(&new, &path))
             .with_context(|| format!("cannot write {}", path.display()))
     }
 }
 
+/// Writes a secret that nobody else on this machine may read.
+pub(super) fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true).mode(0o600).open(path)?.write_all(bytes)
+}
+
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
 
     fn at(text: &str) -> DateTime<Utc> {
@@ -116,5 +126,7 @@ mod tests {
         assert_eq!(second.morning(), at("2026-11-23T03:30:00Z"));
         assert_ne!(second.seed(42), 42);
         assert!(second.keys() == first.keys());
+        let mode = fs::metadata(second.file("demo.json")).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "its secrets are nobody else's");
     }
 }

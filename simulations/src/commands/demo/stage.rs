@@ -19,7 +19,7 @@ use uuid::Uuid;
 use super::Args;
 use super::cue::Cue;
 use super::follow::follow;
-use super::home::Home;
+use super::home::{Home, write_private};
 use super::keeper::keep;
 use super::outcomes::Outcomes;
 use super::run::Run;
@@ -65,7 +65,7 @@ impl Stage {
 
         let expires = begins + TimeDelta::days(TOKEN_DAYS);
         let token = home.keys().token(Role::Admin, OPERATOR, expires)?;
-        std::fs::write(home.file("token"), &token).context("cannot write the token")?;
+        write_private(&home.file("token"), token.as_bytes()).context("cannot write the token")?;
         let base = format!("http://{}", plan.listen);
         let api = Api::new(&base, Some(token.clone()))?;
         let begins = begins.max(clock.now());
