@@ -9,6 +9,7 @@ mod settings;
 mod values;
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::Parser;
@@ -106,6 +107,8 @@ pub struct Config {
     pub jwt_secret: Option<SecretString>,
     /// Calls that may run at once, over all instances.
     pub dial_permits: u32,
+    /// Threads that serve.
+    pub workers: NonZeroUsize,
     /// Whether `serve` may migrate a database that is not the embedded one.
     pub migrate: bool,
     /// The time of a simulated world; real time when absent.
@@ -178,6 +181,7 @@ impl Config {
             service_token: service_token.read()?,
             jwt_secret: jwt_secret.read()?,
             dial_permits: settings.dial_permits,
+            workers: settings.workers.unwrap_or_else(half_of_the_cores),
             migrate: settings.migrate,
             simulated_clock: settings.simulated_clock,
             log: settings.log,
@@ -220,6 +224,13 @@ impl Config {
     pub fn report(&self) -> Report {
         notice::report(&self.notices())
     }
+}
+
+/// One thread for two cores: a thread more takes from the database what it gives to the routes, and what
+/// waits for a commit comes in smaller batches. `make bench` shows both.
+fn half_of_the_cores() -> NonZeroUsize {
+    let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    NonZeroUsize::new(cores / 2).unwrap_or(NonZeroUsize::MIN)
 }
 
 fn postgres_url(url: SecretString) -> Result<SecretString, ConfigError> {

@@ -7,17 +7,26 @@ use gateway::auth::{Grant, mint};
 use gateway::client::{Client, ClientError};
 use gateway::config::{Cli, Command, Config, DialingArgs, HealthcheckArgs, TokenArgs};
 use gateway::{output, telemetry, wiring};
+use tikv_jemallocator::Jemalloc;
+use tokio::runtime::Builder;
 use tracing::{error, info, warn};
 
 /// Said by a wrong command line. Source: the command line rules of the API page.
 const EXIT_USAGE: u8 = 2;
+
+/// A third of the server's time went by in the C library's allocator, which also kept what a wave of calls had
+/// left behind; this one gives it back within seconds.
+#[global_allocator]
+static ALLOCATOR: Jemalloc = Jemalloc;
 
 fn main() -> ExitCode {
     let (command, config) = match Cli::load() {
         Ok(loaded) => loaded,
         Err(failure) => return fail(&failure.into(), EXIT_USAGE),
     };
-    let runtime = match tokio::runtime::Runtime::new() {
+    let workers = config.workers.get();
+    let runtime = Builder::new_multi_thread().worker_threads(workers).enable_all().build();
+    let runtime = match runtime {
         Ok(runtime) => runtime,
         Err(failure) => return fail(&failure.into(), 1),
     };

@@ -3,10 +3,11 @@
 use std::convert::Infallible;
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, Request};
+use axum::extract::{Request, State};
 use axum::handler::Handler;
 use axum::http::Method;
-use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::Response;
 use axum::routing::{MethodFilter, MethodRouter, on};
 
 use crate::auth::{Access, admit};
@@ -152,16 +153,28 @@ impl Route {
 
     /// Puts the door in front of the handler.
     fn guarded(self, app: &AppState) -> MethodRouter<AppState, Infallible> {
-        let max = self.body_max;
-        let limit = move |mut request: Request, next: Next| async move {
-            request.extensions_mut().insert(max);
-            next.run(request).await
-        };
-        self.handler
-            .route_layer(DefaultBodyLimit::max(max.0))
-            .route_layer(from_fn(limit))
-            .route_layer(from_fn_with_state((app.clone(), self.access), admit))
+        let door = Door { app: app.clone(), access: self.access, body_max: self.body_max };
+        self.handler.route_layer(from_fn_with_state(door, enter))
     }
+}
+
+/// What stands before the handler of one route. One layer, because each costs every request.
+#[derive(Clone)]
+struct Door {
+    app: AppState,
+    access: Access,
+    body_max: BodyMax,
+}
+
+/// Lets in whom the route lets in, and says how large the body may be.
+async fn enter(
+    State(door): State<Door>,
+    mut request: Request,
+    next: Next,
+) -> Result<Response, ApiError> {
+    admit(&door.app, door.access, &mut request)?;
+    request.extensions_mut().insert(door.body_max);
+    Ok(next.run(request).await)
 }
 
 /// Returns the routes of this part: the server's own. The wiring appends those of each kind.

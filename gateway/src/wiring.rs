@@ -96,7 +96,7 @@ async fn serve_from(
     });
     let hub = LiveHub::start(house.live, Arc::clone(&tree), shutdown.clone());
     let mut table = router::operations();
-    table.extend(routes::table(&house.services, LiveState { app: app.clone(), hub }));
+    table.extend(routes::table(house.services, LiveState { app: app.clone(), hub }));
     let router = router::build(&app, table);
 
     let journal = Arc::new(Switch::new(Report::good()));

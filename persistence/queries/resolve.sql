@@ -1,9 +1,12 @@
 -- Tells whose calls some reports are about. `coalesce` stops at the first source that knows; a number
 -- that is being rung is asked about only when none does. A subquery with a limit is never made a hash
 -- join over a table that grows; `offset 0` keeps the planner from writing each look-up out twice.
-select k.known, r.ringing
-from unnest($1::uuid[], $2::text[], $3::uuid[], $4::text[])
-    with ordinality as a (tenant_id, call_id, intent_id, phone, position)
+--
+-- Last, whether anything lies under the id that the call would have: who is told "no" loads nothing. What waits
+-- there for an intent is not looked for; it is given to its entity once that is known.
+select k.known as "known?", r.ringing as "ringing?", s.stored as "stored!"
+from unnest($1::uuid[], $2::text[], $3::uuid[], $4::text[], $6::uuid[])
+    with ordinality as a (tenant_id, call_id, intent_id, phone, named, position)
 cross join lateral (
     select coalesce(
         (select n.entity_id from intents n
@@ -24,4 +27,12 @@ left join lateral (
     order by n.planned_at, n.id
     limit 1
 ) r on true
+cross join lateral (
+    select k.known is null and r.ringing is null and (
+        exists (select from voice_interviews v where v.id = a.named)
+        or exists (select from inbox i where i.entity_id = a.named and i.waits_for is null)
+        or exists (
+            select from quarantine q where q.kind = 'interview' and q.entity_id = a.named)) as stored
+    offset 0
+) s
 order by a.position

@@ -6,10 +6,15 @@ mod report;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use tikv_jemallocator::Jemalloc;
 use tracing_subscriber::EnvFilter;
 
 /// What is logged when nothing is said: the databases of a bench come and go silently.
 const LOG_DEFAULT: &str = "info,persistence=warn";
+
+/// The server's own: what the bench has it serve without a journal is to cost what it costs there.
+#[global_allocator]
+static ALLOCATOR: Jemalloc = Jemalloc;
 
 /// Simulated platforms and load for Ringmaster.
 #[derive(Parser)]

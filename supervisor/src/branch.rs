@@ -94,6 +94,17 @@ pub(crate) struct Counts {
 impl<M: Machine> Branch<M> {
     /// Returns the entity's slot; makes one, and asks for its checkpoint, when it has none.
     pub(crate) fn slot(&self, id: EntityId) -> Arc<Slot<M>> {
+        self.slot_by(id, Load::Activate(id))
+    }
+
+    /// Begins an entity of which the store just said that nothing is stored; one that has a slot is there.
+    ///
+    /// Should another instance have begun it since, the first step fails its fence and is routed again.
+    pub(crate) fn begin(&self, id: EntityId) {
+        self.slot_by(id, Load::Begin(id));
+    }
+
+    fn slot_by(&self, id: EntityId, load: Load) -> Arc<Slot<M>> {
         if let Some(slot) = self.slots.get(&id) {
             return Arc::clone(&slot);
         }
@@ -101,7 +112,7 @@ impl<M: Machine> Branch<M> {
             Entry::Occupied(slot) => Arc::clone(slot.get()),
             Entry::Vacant(vacant) => {
                 let slot = Arc::new(Slot::with(Inlet::loading(), self.clock.now()));
-                match self.loads.try_send(Load::Activate(id)) {
+                match self.loads.try_send(load) {
                     Ok(()) => drop(vacant.insert(Arc::clone(&slot))),
                     // As many loads wait as may: whoever pushes here is told to come again.
                     Err(_) => slot.inlet.close(),

@@ -130,7 +130,11 @@ impl Interviews {
         let cause = Cause::Pushed { key: dedupe, raw };
         let resolution = self.whose(tenant, named, &report).await?;
         let id = match resolution {
-            Resolution::Known(id) | Resolution::New(id) => id,
+            Resolution::Known(id) => id,
+            Resolution::New(id) => {
+                self.branch.begin(id);
+                id
+            }
             Resolution::Waits(_) => named,
         };
         let incoming = Incoming {

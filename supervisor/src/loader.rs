@@ -27,6 +27,8 @@ const CLAIM_PAUSE: Duration = Duration::from_secs(1);
 /// What is asked of the loader.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Load {
+    /// Start the actor of an entity of which nothing is stored.
+    Begin(EntityId),
     /// Load the checkpoint and the inbox, and start an actor.
     Activate(EntityId),
     /// Hand the open rows of the inbox to the actor that is alive.
@@ -41,6 +43,10 @@ pub(crate) async fn run<M: Machine>(branch: Weak<Branch<M>>, mut asked: mpsc::Re
         let (mut fresh, mut live) = (Vec::new(), Vec::new());
         for load in group.drain(..) {
             let (list, id): (&mut Vec<_>, _) = match load {
+                Load::Begin(id) => {
+                    branch.start(Loaded::nothing(id)).await;
+                    continue;
+                }
                 Load::Activate(id) => (&mut fresh, id),
                 Load::Claim(id) => (&mut live, id),
             };

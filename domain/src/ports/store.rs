@@ -55,6 +55,13 @@ pub struct Loaded {
     pub quarantine: Option<String>,
 }
 
+impl Loaded {
+    /// Returns what a load brings of an entity of which nothing is stored.
+    pub fn nothing(id: EntityId) -> Self {
+        Self { id, checkpoint: None, inbox: Vec::new(), quarantine: None }
+    }
+}
+
 /// One open row of the inbox.
 #[derive(Clone, Debug)]
 pub struct InboxRow {
@@ -406,11 +413,12 @@ pub struct Whose {
 /// Whose call a report is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Resolution {
-    /// That entity's, known by our intent, by an alias, or because it has a row.
+    /// That entity's, known by our intent, by an alias, or because something of it is stored.
     Known(EntityId),
     /// Not to be told before this intent, which rings that number now, resolves.
     Waits(IntentId),
-    /// Nobody's yet: the report creates the entity under its derived id.
+    /// Nobody's yet: the report creates the entity under its derived id, of which nothing is stored, so that
+    /// there is nothing to load either.
     New(EntityId),
 }
 

@@ -1,9 +1,7 @@
 //! Who a route lets in; declared with the route, enforced before its handler.
 
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::http::header::{AUTHORIZATION, AsHeaderName, HeaderMap, HeaderValue};
-use axum::middleware::Next;
-use axum::response::Response;
 use metrics::counter;
 use tracing::warn;
 
@@ -53,32 +51,31 @@ impl WebhookSource {
     }
 }
 
-/// The layer of one route: lets the request through, with its principal, or answers why not.
-pub(crate) async fn admit(
-    State((app, access)): State<(AppState, Access)>,
-    mut request: Request,
-    next: Next,
-) -> Result<Response, ApiError> {
+/// Lets the request in, with its principal, or says why not.
+///
+/// # Errors
+/// [`ApiError`] to whoever may not come in.
+pub(crate) fn admit(app: &AppState, access: Access, request: &mut Request) -> Result<(), ApiError> {
     match access {
         Access::Open | Access::InBand => {}
         Access::AnyRole => {
-            let principal = person(&app, request.headers())?;
+            let principal = person(app, request.headers())?;
             request.extensions_mut().insert(principal);
         }
         Access::Roles(roles) => {
-            let principal = person(&app, request.headers())?;
+            let principal = person(app, request.headers())?;
             if !roles.contains(&principal.role) {
                 return Err(forbidden(principal.role));
             }
             request.extensions_mut().insert(principal);
         }
         Access::Service => {
-            let caller = service(&app, request.headers())?;
+            let caller = service(app, request.headers())?;
             request.extensions_mut().insert(caller);
         }
-        Access::Webhook(source) => webhook(&app, source, request.headers())?,
+        Access::Webhook(source) => webhook(app, source, request.headers())?,
     }
-    Ok(next.run(request).await)
+    Ok(())
 }
 
 fn person(app: &AppState, headers: &HeaderMap) -> Result<Principal, ApiError> {

@@ -1,6 +1,7 @@
 //! Every setting: its flag, its name in the environment, its default and its type.
 
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -79,6 +80,10 @@ pub struct Settings {
     #[arg(long, global = true, env = "RINGMASTER_DIAL_PERMITS", value_name = "CALLS")]
     #[arg(default_value_t = PERMITS_DEFAULT, value_parser = clap::value_parser!(u32).range(1..))]
     pub dial_permits: u32,
+
+    /// Threads that serve [default: half of the machine's cores; the database has the others].
+    #[arg(long, global = true, env = "RINGMASTER_WORKERS", value_name = "THREADS")]
+    pub workers: Option<NonZeroUsize>,
 
     /// Let serve migrate the database that --database-url names.
     #[arg(long, global = true, env = "RINGMASTER_MIGRATE")]

@@ -1,5 +1,7 @@
 //! `/api/v1/applications/import`: jobs and applications, all or nothing.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::State;
 use domain::policy::{Score, StageWeights, Zone};
@@ -78,7 +80,7 @@ pub struct ImportView {
 
 /// `POST /api/v1/applications/import`. Writes everything or nothing.
 pub(super) async fn import(
-    State(services): State<Services>,
+    State(services): State<Arc<Services>>,
     principal: Principal,
     Body(request): Body<ImportRequest>,
 ) -> Result<Json<Data<ImportView>>, ApiError> {

@@ -1,5 +1,7 @@
 //! `/api/v1/dialing`: the red button.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::State;
 use domain::ports::DialScope;
@@ -38,7 +40,7 @@ pub struct DialingView {
 
 /// `GET /api/v1/dialing`.
 pub(super) async fn show(
-    State(services): State<Services>,
+    State(services): State<Arc<Services>>,
     principal: Principal,
 ) -> Result<Json<Data<DialingView>>, ApiError> {
     status(&services, &principal).await
@@ -46,7 +48,7 @@ pub(super) async fn show(
 
 /// `POST /api/v1/dialing/stop`. No dial begins after the answer.
 pub(super) async fn stop(
-    State(services): State<Services>,
+    State(services): State<Arc<Services>>,
     principal: Principal,
     body: Option<Body<DialingRequest>>,
 ) -> Result<Json<Data<DialingView>>, ApiError> {
@@ -57,7 +59,7 @@ pub(super) async fn stop(
 
 /// `POST /api/v1/dialing/resume`.
 pub(super) async fn resume(
-    State(services): State<Services>,
+    State(services): State<Arc<Services>>,
     principal: Principal,
     body: Option<Body<DialingRequest>>,
 ) -> Result<Json<Data<DialingView>>, ApiError> {

@@ -1,5 +1,7 @@
 //! `/api/voice-interviews`: what recruiters read, and what administrators do.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::State;
 use chrono::{DateTime, NaiveDate, Utc};
@@ -52,7 +54,7 @@ impl FilterQuery {
 /// `GET /api/voice-interviews`. Answers from the database at once, and pulls what it may have
 /// missed in the background.
 pub(super) async fn list(
-    State(services): State<Services>,
+    State(services): State<Arc<Services>>,
     principal: Principal,
     Paged { page, filter }: Paged<FilterQuery>,
 ) -> Result<Json<List<InterviewView>>, ApiError> {
@@ -68,7 +70,7 @@ pub(super) async fn list(
 
 /// `GET /api/voice-interviews/stats`.
 pub(super) async fn stats(
-    State(services): State<Services>,
+    State(services): State<Arc<Services>>,
     principal: Principal,
     Query(filter): Query<FilterQuery>,
 ) -> Result<Json<Data<StatsView>>, ApiError> {
@@ -78,7 +80,7 @@ pub(super) async fn stats(
 
 /// `GET /api/voice-interviews/{id}`.
 pub(super) async fn detail(
-    State(services): State<Services>,
+    State(services): State<Arc<Services>>,
     principal: Principal,
     Path(id): Path<Uuid>,
 ) -> Result<Json<Data<DetailView>>, ApiError> {
@@ -89,7 +91,7 @@ pub(super) async fn detail(
 
 /// `POST /api/voice-interviews/sync`. Waits for a sync that is under way, then pulls.
 pub(super) async fn sync(
-    State(services): State<Services>,
+    State(services): State<Arc<Services>>,
     principal: Principal,
 ) -> Result<Json<Data<SyncView>>, ApiError> {
     let report = services.interviews.sync(principal.tenant).await.map_err(sync_failed)?;
@@ -102,7 +104,7 @@ pub(super) async fn sync(
 
 /// `DELETE /api/voice-interviews/{id}`. For good: a later report of the call changes nothing.
 pub(super) async fn delete(
-    State(services): State<Services>,
+    State(services): State<Arc<Services>>,
     principal: Principal,
     Path(id): Path<Uuid>,
 ) -> Result<Json<Data<DeletedView>>, ApiError> {

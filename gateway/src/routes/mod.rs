@@ -31,7 +31,6 @@ pub(crate) const RECRUITERS: &[Role] = &[Role::Admin, Role::Superadmin, Role::Hr
 const IMPORT_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// What the handlers ask.
-#[derive(Clone)]
 pub struct Services {
     /// Takes reports, deletes, syncs.
     pub interviews: Arc<Interviews>,
@@ -60,11 +59,12 @@ pub(crate) fn tree_json(stats: &TreeStats, viewer: &Principal) -> Value {
 }
 
 /// Returns every route of this server, the server's own aside.
-pub fn table(services: &Services, live: LiveState) -> Vec<Route> {
+pub fn table(services: Services, live: LiveState) -> Vec<Route> {
     let admin = Access::Roles(ADMINS);
     let recruiter = Access::Roles(RECRUITERS);
     let engine = Access::Webhook(WebhookSource::MrHire);
-    let s = || services.clone();
+    let services = Arc::new(services);
+    let s = || Arc::clone(&services);
     vec![
         Route::post_with(s(), "/api/voice-interviews/webhook", engine, webhook::take),
         Route::get_with(s(), "/api/voice-interviews/stats", recruiter, interviews::stats),

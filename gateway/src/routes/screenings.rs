@@ -1,5 +1,7 @@
 //! `/api/v1/screenings`: what became of applications.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::State;
 use chrono::{DateTime, Utc};
@@ -22,7 +24,7 @@ pub struct NoFilter {}
 
 /// `GET /api/v1/screenings`, newest first.
 pub(super) async fn list(
-    State(services): State<Services>,
+    State(services): State<Arc<Services>>,
     principal: Principal,
     Paged { page, filter: NoFilter {} }: Paged<NoFilter>,
 ) -> Result<Json<List<ScreeningView>>, ApiError> {
@@ -36,7 +38,7 @@ pub(super) async fn list(
 
 /// `GET /api/v1/screenings/{application_id}`.
 pub(super) async fn detail(
-    State(services): State<Services>,
+    State(services): State<Arc<Services>>,
     principal: Principal,
     Path(application): Path<Uuid>,
 ) -> Result<Json<Data<ScreeningView>>, ApiError> {

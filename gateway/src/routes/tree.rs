@@ -4,6 +4,7 @@
 //! a kind has is the process's own figure and says nothing of whose they are.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
@@ -26,7 +27,7 @@ const TENANT_SCOPES: &str = "tenant:";
 
 /// `GET /api/v1/tree`.
 pub(super) async fn show(
-    State(services): State<Services>,
+    State(services): State<Arc<Services>>,
     principal: Principal,
 ) -> Result<Json<Data<TreeView>>, ApiError> {
     Ok(Json(Data::new(TreeView::of(&services.tree.stats().await?, &principal))))
@@ -34,7 +35,7 @@ pub(super) async fn show(
 
 /// `POST /api/v1/actors/{kind}/{id}/release`. What waited in its inbox is applied, in order.
 pub(super) async fn release(
-    State(services): State<Services>,
+    State(services): State<Arc<Services>>,
     principal: Principal,
     Path((kind, id)): Path<(String, Uuid)>,
 ) -> Result<Json<Data<ReleasedView>>, ApiError> {

@@ -1,5 +1,7 @@
 //! The engine's webhooks: authentic bytes are evidence, whatever they look like.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::State;
 use domain::TenantId;
@@ -34,7 +36,7 @@ struct TakenData {
 /// `POST /api/voice-interviews/webhook`. 200 only after the commit, and then for everything that
 /// names a call; 503 when it could not be made durable in time.
 pub(super) async fn take(
-    State(services): State<Services>,
+    State(services): State<Arc<Services>>,
     RawBody(body): RawBody,
 ) -> Result<Json<Taken>, ApiError> {
     let evidence = services.evidence.read(&body)?;

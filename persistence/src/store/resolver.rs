@@ -23,6 +23,8 @@ async fn resolve(connection: &mut PgConnection, asked: &[Whose]) -> Stored<Vec<R
         asked.iter().map(|whose| whose.intent.map(|id| id.0)).collect();
     let phones: Vec<Option<&str>> =
         asked.iter().map(|whose| whose.phone.as_ref().map(|phone| phone.as_str())).collect();
+    let named = |whose: &Whose| EntityId::derived(whose.tenant, MR_HIRE, whose.call_id.as_str());
+    let names: Vec<Uuid> = asked.iter().map(|whose| named(whose).0).collect();
     let rows = sqlx::query_file!(
         "queries/resolve.sql",
         &tenants,
@@ -30,14 +32,14 @@ async fn resolve(connection: &mut PgConnection, asked: &[Whose]) -> Stored<Vec<R
         &intents as &[Option<Uuid>],
         &phones as &[Option<&str>],
         MR_HIRE,
+        &names,
     );
     let rows = rows.fetch_all(connection).await?;
     let answers = asked.iter().zip(rows).map(|(whose, row)| match (row.known, row.ringing) {
         (Some(id), _) => Resolution::Known(EntityId(id)),
         (None, Some(intent)) => Resolution::Waits(IntentId(intent)),
-        (None, None) => {
-            Resolution::New(EntityId::derived(whose.tenant, MR_HIRE, whose.call_id.as_str()))
-        }
+        (None, None) if row.stored => Resolution::Known(named(whose)),
+        (None, None) => Resolution::New(named(whose)),
     });
     Ok(answers.collect())
 }

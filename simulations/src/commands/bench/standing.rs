@@ -131,7 +131,7 @@ pub(crate) async fn serve(args: ServeArgs) -> anyhow::Result<()> {
     let ground = Ground::prepare(&args.home).await?;
     let feed = Feed::new();
     let journal = Arc::new(Unwritten::new(head(&ground).await?, Arc::clone(&feed) as _));
-    let standing = Standing::build(&ground, journal, feed).await?;
+    let Standing { tree, services, live, .. } = Standing::build(&ground, journal, feed).await?;
     let readiness = Readiness::new();
     let app = AppState::new(Parts {
         keys: Keys::new(None, None, Some(&args.secret)),
@@ -142,14 +142,14 @@ pub(crate) async fn serve(args: ServeArgs) -> anyhow::Result<()> {
         metrics: telemetry::init_metrics().context("metrics")?,
         request_timeout: REQUEST_TIMEOUT,
     });
-    let hub = LiveHub::start(standing.live.clone(), Arc::clone(&standing.tree), stop.clone());
+    let hub = LiveHub::start(live, Arc::clone(&tree), stop.clone());
     let mut table = router::operations();
-    table.extend(routes::table(&standing.services, LiveState { app: app.clone(), hub }));
+    table.extend(routes::table(services, LiveState { app: app.clone(), hub }));
     let router = router::build(&app, table);
     readiness.started();
     // What waits for the product to start waits for this line.
     report::line(format!("ringmaster is ready on http://{} (no journal)", server.local_addr()));
     server.run(router, stop, app.sockets.clone()).await;
-    drop(standing);
+    drop(tree);
     ground.close().await
 }

@@ -435,5 +435,12 @@ fn whose_is(tables: &Tables, whose: &Whose) -> Resolution {
         row.status.is_open() && row.reach == Reach::Rings && row.callee.as_deref() == phone
     };
     let ringing = tables.intents.iter().find(|(_, row)| phone.is_some() && is_ringing(row));
-    ringing.map_or(Resolution::New(named), |(id, _)| Resolution::Waits(*id))
+    let key = EntityKey { kind: Kind::Interview, id: named };
+    let is_open = |row: &Row| row.to == key && row.waits_for.is_none();
+    let is_stored = tables.inbox.values().any(is_open) || tables.quarantine.contains_key(&key);
+    match ringing {
+        Some((id, _)) => Resolution::Waits(*id),
+        None if is_stored => Resolution::Known(named),
+        None => Resolution::New(named),
+    }
 }
