@@ -8,7 +8,9 @@ use anyhow::{Context as _, bail};
 use domain::TenantId;
 use domain::ports::{Analyzer, CallEngine, Clock, Facts, Journal, Store};
 use metrics_exporter_prometheus::PrometheusHandle;
-use persistence::embedded::{EmbeddedServer, ServerState, Settings, check_durability};
+use persistence::embedded::{
+    EmbeddedError, EmbeddedServer, ServerState, Settings, check_durability,
+};
 use persistence::{
     Database, DatabaseClock, GroupJournal, InterviewRepository, JournalSettings, Limits,
     Migrations, Pace, PgStore, Queries, Retired, ScreeningRepository, check_login,
@@ -42,6 +44,11 @@ const JOURNAL_PAUSE: Duration = Duration::from_secs(2);
 /// How often the clock is compared, partitions are made ahead and metrics are tidied.
 const UPKEEP_PAUSE: Duration = Duration::from_secs(60);
 
+/// The settings that a start which fails may have to be changed in, as its error names them.
+const DATABASE_URL: &str = "DATABASE_URL (--database-url)";
+const RINGMASTER_HOME: &str = "RINGMASTER_HOME (--home)";
+const RINGMASTER_PG_BIN: &str = "RINGMASTER_PG_BIN (--pg-bin)";
+
 /// The database, whoever runs it.
 struct Storage {
     database: Database,
@@ -62,7 +69,8 @@ struct House {
 /// # Errors
 /// When something that it stands on does not start.
 pub async fn serve(config: Config, metrics: PrometheusHandle) -> anyhow::Result<()> {
-    let server = Server::bind(config.listen()?, ServerLimits::default()).await?;
+    let server = Server::bind(config.listen()?, ServerLimits::default());
+    let server = server.await.context(config.listen_named())?;
     let storage = Storage::connect(&config).await?;
     let served = serve_from(&storage, &config, server, metrics).await;
     // However it ended: a database of our own is not left running.
@@ -76,7 +84,7 @@ async fn serve_from(
     server: Server,
     metrics: PrometheusHandle,
 ) -> anyhow::Result<()> {
-    storage.prepare(config).await?;
+    storage.prepare(config).await.context(storage.named())?;
     let clock = storage.clock(config).await?;
     let readiness = readiness(config, storage);
     let shutdown = CancellationToken::new();
@@ -125,7 +133,7 @@ async fn serve_from(
 /// When it cannot be reached or a migration fails.
 pub async fn migrate(config: Config) -> anyhow::Result<()> {
     let storage = Storage::connect(&config).await?;
-    let migrated = storage.migrate().await;
+    let migrated = storage.migrate().await.context(storage.named());
     let closed = storage.close().await;
     crate::output::line(&format!("{} migrations applied", migrated?));
     closed
@@ -162,13 +170,22 @@ impl Storage {
     /// Finds the database, or starts an own one.
     async fn connect(config: &Config) -> anyhow::Result<Self> {
         if let Some(url) = &config.database_url {
-            let database = Database::at(url.expose_secret(), Limits::default())?;
-            return Ok(Self { database, embedded: None });
+            let database = Database::at(url.expose_secret(), Limits::default());
+            return Ok(Self { database: database.context(DATABASE_URL)?, embedded: None });
         }
         let settings = Settings { home: config.home.clone(), pg_bin: config.pg_bin.clone() };
-        let embedded = EmbeddedServer::start(settings).await?;
+        let started = EmbeddedServer::start(settings).await;
+        let embedded = started.map_err(|error| {
+            let setting = setting_of(&error);
+            anyhow::Error::from(error).context(setting)
+        })?;
         let database = Database::new(embedded.connect_options(), Limits::default());
         Ok(Self { database, embedded: Some(embedded) })
+    }
+
+    /// Returns the setting that says which database it is.
+    fn named(&self) -> &'static str {
+        if self.embedded.is_some() { RINGMASTER_HOME } else { DATABASE_URL }
     }
 
     async fn clock(&self, config: &Config) -> anyhow::Result<Arc<DatabaseClock>> {
@@ -253,6 +270,16 @@ impl House {
             clock,
         };
         Ok(Self { tree, services, live, interviews, journal_task })
+    }
+}
+
+/// Returns the setting by which somebody could do something about `error`.
+fn setting_of(error: &EmbeddedError) -> &'static str {
+    match error {
+        EmbeddedError::NotInstalled { .. }
+        | EmbeddedError::TooOld { .. }
+        | EmbeddedError::OtherMajor { .. } => RINGMASTER_PG_BIN,
+        _ => RINGMASTER_HOME,
     }
 }
 
