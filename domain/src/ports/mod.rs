@@ -26,9 +26,9 @@ pub use queries::{
 };
 pub use store::{
     Checkpoint, Checkpoints, DialScope, DialStop, Dialing, DueIntent, DueWake, FactPage, Facts,
-    Inbox, InboxRow, IntentCount, Intents, Loaded, NewInboxRow, OpenIntent, Parking, Quarantine,
-    QuarantinedEntity, Repository, Resolution, Resolver, Store, StoreError, StoredFact, Timers,
-    Whose,
+    Inbox, InboxRow, IntentCount, Intents, Loaded, NewInboxRow, OpenIntent, OpenStatus, Parking,
+    Quarantine, QuarantinedEntity, Repository, Resolution, Resolver, Store, StoreError, StoredFact,
+    Timers, Whose,
 };
 
 /// A future on the heap, so that a port can be a trait object.
