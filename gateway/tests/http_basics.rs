@@ -212,6 +212,12 @@ async fn body_is_held_to_its_shape_strictly_on_native_routes() {
     let untyped = |path: &str| server.post(path).body(r#"{"text":"a"}"#);
     assert_eq!(answer(untyped("/api/v1/echo")).await.0, 415);
     assert_eq!(answer(untyped("/api/echo")).await.0, 200);
+    let packed = untyped("/api/echo").header("content-encoding", "gzip");
+    let (status, problem) = answer(packed).await;
+    assert_eq!(
+        (status, &problem["message"], &problem["title"]),
+        (415, &json!("the body must not be compressed"), &json!("Unsupported kind of body"))
+    );
 }
 
 #[tokio::test]

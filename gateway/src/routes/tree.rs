@@ -46,9 +46,8 @@ pub(super) async fn release(
     let key = EntityKey { kind, id: EntityId(id) };
     let was_there = services.tree.release(key, principal.confined_to()).await?;
     if !was_there {
-        return Err(
-            ApiError::new(Code::EntityNotFound).detail(format!("{kind} {id} is not in quarantine"))
-        );
+        return Err(ApiError::new(Code::NotInQuarantine)
+            .detail(format!("{kind} {id} is not in quarantine")));
     }
     Ok(Json(Data::new(ReleasedView { kind: kind.as_str(), id, released: true })))
 }
