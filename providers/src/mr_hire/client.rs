@@ -211,7 +211,7 @@ impl Answer {
             // somebody has put it right.
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
                 error!("the call engine does not know us: check INTERNAL_SERVICE_TOKEN");
-                EngineError::Throttled { retry_after: UNKNOWN_CALLER_RETRY }
+                EngineError::NotAdmitted { retry_after: UNKNOWN_CALLER_RETRY }
             }
             // May or may not have been done, whatever the family says.
             StatusCode::REQUEST_TIMEOUT | StatusCode::CONFLICT | StatusCode::TOO_EARLY => unsure(),
