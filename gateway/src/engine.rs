@@ -26,6 +26,8 @@ pub struct EngineHealth {
 #[derive(Clone, Debug, Default)]
 struct Seen {
     answered_at: Option<DateTime<Utc>>,
+    /// That answer was that it has no room.
+    is_at_limit: bool,
     failing: Option<Failing>,
 }
 
@@ -46,21 +48,22 @@ impl EngineHealth {
     /// Takes note of what a request came to.
     fn note<T>(&self, answer: &Result<T, EngineError>) {
         match answer {
-            Ok(_) | Err(EngineError::NotFound | EngineError::Refused { .. }) => self.answered(),
+            Ok(_) | Err(EngineError::NotFound | EngineError::Refused { .. }) => {
+                self.answered(false);
+            }
+            Err(EngineError::Throttled { .. }) => self.answered(true),
             Err(EngineError::Off) => {}
             Err(EngineError::NotSent) => self.failed("the call engine cannot be reached"),
-            Err(
-                failure @ (EngineError::Throttled { .. }
-                | EngineError::NotAdmitted { .. }
-                | EngineError::Unsure(_)),
-            ) => self.failed(&failure.to_string()),
+            Err(failure @ (EngineError::NotAdmitted { .. } | EngineError::Unsure(_))) => {
+                self.failed(&failure.to_string());
+            }
         }
     }
 
-    fn answered(&self) {
+    fn answered(&self, is_at_limit: bool) {
         let at = self.clock.now();
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        seen.answered_at = Some(at);
+        (seen.answered_at, seen.is_at_limit) = (Some(at), is_at_limit);
         if seen.failing.take().is_some() {
             info!("the call engine answers again");
         }
@@ -83,12 +86,13 @@ impl Check for EngineHealth {
         if !self.is_on {
             return Report::good().note("off");
         }
-        let Seen { answered_at, failing } =
+        let Seen { answered_at, is_at_limit, failing } =
             self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone();
         match (answered_at, failing) {
             (None, None) => Report::good().note("not asked yet"),
             (Some(at), None) => {
-                Report::good().note("reachable").details(json!({"lastAnswerAt": text(at)}))
+                let note = if is_at_limit { "reachable, at its limit" } else { "reachable" };
+                Report::good().note(note).details(json!({"lastAnswerAt": text(at)}))
             }
             (answered_at, Some(Failing { why, since, at })) => Report::bad(why).details(json!({
                 "failingSince": text(since), "lastFailureAt": text(at),
@@ -273,6 +277,10 @@ mod tests {
         assert_eq!(note(&health), (true, "reachable".to_owned()));
         assert!(engine.calls().await.is_err());
         assert!(note(&health).1.contains("MR_HIRE_BACKEND_URL"), "{:?}", note(&health));
+        let minute = || EngineError::Throttled { retry_after: chrono::Duration::minutes(1) };
+        let (engine, health) = watched(minute);
+        assert!(engine.calls().await.is_err());
+        assert_eq!(note(&health), (true, "reachable, at its limit".to_owned()));
     }
 
     #[tokio::test]
