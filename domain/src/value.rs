@@ -33,7 +33,8 @@ impl CallId {
     /// Parses a call id.
     ///
     /// # Errors
-    /// [`InvalidValue`] when it is blank, longer than [`CALL_ID_BYTES_MAX`], or has control characters.
+    /// [`InvalidValue`] when it is blank, longer than [`CALL_ID_BYTES_MAX`], has control characters, or
+    /// characters that were lost on the way: two calls' ids could become one by that.
     pub fn parse(text: &str) -> Result<Self, InvalidValue> {
         if text.trim().is_empty() {
             return Err(invalid("call id", "is blank"));
@@ -43,6 +44,9 @@ impl CallId {
         }
         if text.chars().any(char::is_control) {
             return Err(invalid("call id", "has control characters"));
+        }
+        if text.contains(char::REPLACEMENT_CHARACTER) {
+            return Err(invalid("call id", "has lost characters"));
         }
         Ok(Self(text.to_owned()))
     }

@@ -30,7 +30,7 @@ pub enum ClientError {
     Refused {
         /// How.
         status: StatusCode,
-        /// In its own words.
+        /// In its own words, and what can be done about it from here.
         message: String,
     },
 }
@@ -66,13 +66,15 @@ impl Client {
         Self { http: reqwest::Client::new(), server, token }
     }
 
-    /// Presses or releases the red button, or asks for it; returns the answer's `data`.
+    /// Presses or releases the red button, or asks for it; returns the answer's `data`. Without a
+    /// `scope` it is all that the caller may stop.
     ///
     /// # Errors
     /// [`ClientError`] when that was not done.
     pub async fn dialing(
         &self,
         verb: DialingVerb,
+        scope: Option<&str>,
         reason: Option<&str>,
     ) -> Result<Value, ClientError> {
         let (method, path) = match verb {
@@ -82,8 +84,10 @@ impl Client {
         };
         let mut request = self.request(method.clone(), path, TIMEOUT);
         if method == Method::POST {
-            let reason = reason.map(|reason| ("reason".to_owned(), reason.into()));
-            request = request.json(&Map::from_iter(reason));
+            let said = [("scope", scope), ("reason", reason)];
+            let said =
+                said.into_iter().filter_map(|(name, text)| Some((name.into(), text?.into())));
+            request = request.json(&Map::from_iter(said));
         }
         self.answer(request).await
     }
@@ -115,7 +119,68 @@ impl Client {
         if status.is_success() {
             return Ok(body["data"].take());
         }
-        let message = body["message"].as_str().unwrap_or("the server gave no reason").to_owned();
-        Err(ClientError::Refused { status, message })
+        Err(ClientError::Refused { status, message: self.refusal(&body) })
+    }
+
+    /// Puts the server's own words together with what can be done about them from here.
+    fn refusal(&self, problem: &Value) -> String {
+        let mut said =
+            problem["message"].as_str().unwrap_or("the server gave no reason").to_owned();
+        if let Some(detail) = problem["detail"].as_str().filter(|detail| *detail != said) {
+            said.push_str("; ");
+            said.push_str(detail.trim_end_matches('.'));
+        }
+        if let Some(hint) = self.hint(problem["code"].as_str().unwrap_or_default()) {
+            said.push_str("; ");
+            said.push_str(hint);
+        }
+        said
+    }
+
+    fn hint(&self, code: &str) -> Option<&'static str> {
+        Some(match code {
+            "unauthenticated" if self.token.is_none() => {
+                "set RINGMASTER_TOKEN (--token); `ringmaster token` writes one"
+            }
+            "unauthenticated" | "invalid_token" | "token_expired" => {
+                "RINGMASTER_TOKEN (--token) is not good for that server; `ringmaster token` writes one, \
+                 with the server's own JWT_SECRET"
+            }
+            "forbidden" => {
+                "RINGMASTER_TOKEN (--token) is of a role that may not: it takes ADMIN or SUPERADMIN"
+            }
+            "scope_forbidden" => {
+                "leave --scope out, or take a RINGMASTER_TOKEN (--token) of the scope's own tenant"
+            }
+            _ => return None,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn client(token: Option<&str>) -> Client {
+        Client::new("http://127.0.0.1:1".parse().unwrap(), token.map(SecretString::from))
+    }
+
+    #[test]
+    fn refusal_keeps_the_servers_detail_and_says_what_lacks() {
+        let problem = |code: &str| json!({"code": code, "message": "No.", "detail": "Because."});
+        let said = |token, code| client(token).refusal(&problem(code));
+        assert_eq!(said(None, "conflict"), "No.; Because");
+        for (token, code, hint) in [
+            (None, "unauthenticated", "set RINGMASTER_TOKEN (--token)"),
+            (Some("t"), "invalid_token", "is not good for that server"),
+            (Some("t"), "forbidden", "is of a role that may not"),
+            (Some("t"), "scope_forbidden", "leave --scope out"),
+        ] {
+            let said = said(token, code);
+            assert!(said.starts_with("No.; Because; ") && said.contains(hint), "{said}");
+        }
+        assert_eq!(client(None).refusal(&json!(null)), "the server gave no reason");
     }
 }

@@ -4,6 +4,7 @@
 mod command;
 mod names;
 mod notice;
+mod refusal;
 mod secrets;
 mod settings;
 mod values;
@@ -34,6 +35,7 @@ const PORT_DEFAULT: u16 = 8080;
 /// Supervises AI phone calls: one actor per call, fed by webhooks, checkpointed to PostgreSQL.
 #[derive(Debug, Parser)]
 #[command(name = "ringmaster", version, about)]
+#[command(override_usage = "ringmaster [OPTIONS] [COMMAND]")]
 pub struct Cli {
     /// What to do; `serve` when nothing is said.
     #[command(subcommand)]
@@ -54,6 +56,14 @@ pub enum ConfigError {
         /// What was perhaps meant.
         hint: String,
     },
+    /// A setting in the environment does not parse.
+    #[error("{setting}: {why}")]
+    Unreadable {
+        /// The variable, and its flag.
+        setting: String,
+        /// What is wrong with it.
+        why: String,
+    },
     /// A secret is given twice.
     #[error("{name} and {name}_FILE are both set; which one counts?")]
     GivenTwice {
@@ -70,7 +80,7 @@ pub enum ConfigError {
         source: std::io::Error,
     },
     /// No PostgreSQL URL.
-    #[error("DATABASE_URL must begin with postgres:// or postgresql://")]
+    #[error("DATABASE_URL (--database-url) must begin with postgres:// or postgresql://")]
     DatabaseUrl,
     /// Calls would be placed by a clock that is not the callee's.
     #[error(
@@ -91,6 +101,8 @@ pub enum ConfigError {
 #[derive(Clone, Debug)]
 pub struct Config {
     listen: SocketAddr,
+    /// Which settings say so.
+    listen_named: &'static str,
     /// The database; the embedded one when absent.
     pub database_url: Option<SecretString>,
     /// Where the embedded database and the lock live.
@@ -121,13 +133,16 @@ pub struct Config {
 }
 
 impl Cli {
-    /// Reads the command line and the environment; ends the process with a usage message when they
-    /// cannot be parsed.
+    /// Reads the command line and the environment; ends the process with a usage message when the
+    /// command line cannot be parsed.
     ///
     /// # Errors
-    /// [`ConfigError`] when they can be parsed and make no sense.
+    /// [`ConfigError`] when the environment cannot be parsed, or what was parsed makes no sense.
     pub fn load() -> Result<(Command, Config), ConfigError> {
-        Self::parse().check()
+        match Self::try_parse() {
+            Ok(cli) => cli.check(),
+            Err(error) => Err(refusal::of_environment(&error).unwrap_or_else(|| error.exit())),
+        }
     }
 
     /// Validates what was parsed.
@@ -171,7 +186,13 @@ impl Config {
         if settings.simulated_clock.is_some() && !settings.engine.is_local() {
             return Err(ConfigError::SimulatedClockOutside);
         }
+        let listen_named = match (settings.listen, settings.port) {
+            (Some(_), _) => "RINGMASTER_LISTEN (--listen)",
+            (None, Some(_)) => "PORT (--port)",
+            (None, None) => "RINGMASTER_LISTEN (--listen) or PORT (--port)",
+        };
         Ok(Self {
+            listen_named,
             listen: settings.listen.unwrap_or_else(|| local.into()),
             database_url: database_url.read()?.map(postgres_url).transpose()?,
             home: settings.home,
@@ -199,6 +220,11 @@ impl Config {
             return Err(ConfigError::PublicWithoutAuth { address: self.listen });
         }
         Ok(self.listen)
+    }
+
+    /// Returns the settings that say where to listen.
+    pub const fn listen_named(&self) -> &'static str {
+        self.listen_named
     }
 
     /// Returns where a client on this machine finds the server.

@@ -13,6 +13,7 @@ mod page;
 mod path;
 mod query;
 mod shape;
+mod strict;
 mod unique;
 mod words;
 

@@ -8,6 +8,7 @@ pub mod auth;
 pub mod client;
 pub mod config;
 mod edge;
+pub mod engine;
 pub mod envelope;
 pub mod error;
 pub mod extract;

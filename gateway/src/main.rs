@@ -62,11 +62,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         }
     }
     let metrics = telemetry::init_metrics()?;
-    let served = wiring::serve(config, metrics).await;
-    if let Err(failure) = &served {
-        error!("the server ends: {failure:#}");
-    }
-    served
+    wiring::serve(config, metrics).await
 }
 
 fn token(config: &Config, args: &TokenArgs) -> anyhow::Result<()> {
@@ -87,7 +83,7 @@ fn now() -> DateTime<Utc> {
 async fn dialing(config: &Config, args: DialingArgs) -> ExitCode {
     let server = args.server.unwrap_or_else(|| config.local_url());
     let client = Client::new(server, args.token);
-    answered(client.dialing(args.verb, args.reason.as_deref()).await)
+    answered(client.dialing(args.verb, args.scope.as_deref(), args.reason.as_deref()).await)
 }
 
 async fn healthcheck(config: &Config, args: HealthcheckArgs) -> ExitCode {
@@ -108,8 +104,14 @@ fn answered(answer: Result<serde_json::Value, ClientError>) -> ExitCode {
     }
 }
 
+/// Says why a command failed, once: in the log where there is one, else as a line of its own.
 #[expect(clippy::print_stderr, reason = "the one place that says why a command failed")]
 fn fail(failure: &anyhow::Error, code: u8) -> ExitCode {
-    eprintln!("ringmaster: {failure:#}");
+    let why = output::sentence(failure);
+    if tracing::enabled!(tracing::Level::ERROR) {
+        error!("the server ends: {why}");
+    } else {
+        eprintln!("ringmaster: {why}");
+    }
     ExitCode::from(code)
 }

@@ -39,8 +39,8 @@ pub enum Code {
     NotFound,
     /// There is no such interview, or not for this caller.
     InterviewNotFound,
-    /// There is no such supervised entity.
-    EntityNotFound,
+    /// There is nothing to release: no such entity is in quarantine.
+    NotInQuarantine,
     /// The path exists, with other methods.
     MethodNotAllowed,
     /// The thing changed, or is in a state that does not allow this.
@@ -65,6 +65,8 @@ pub enum Code {
     Internal,
     /// The call engine answered something unusable.
     EngineFailed,
+    /// Nobody answers where the call engine should be.
+    EngineUnreachable,
     /// No call engine is configured.
     EngineOff,
     /// The journal cannot commit at the moment.
@@ -119,7 +121,7 @@ impl Code {
         match self {
             Self::IdempotencyInFlight | Self::RateLimited | Self::Overloaded => Some(1),
             Self::JournalUnavailable | Self::NotReady | Self::TimedOut => Some(2),
-            Self::ShuttingDown => Some(5),
+            Self::ShuttingDown | Self::EngineUnreachable => Some(5),
             _ => None,
         }
     }
@@ -127,9 +129,12 @@ impl Code {
     /// Returns how loud the log should be.
     pub const fn loudness(self) -> Loudness {
         match self {
-            Self::EngineOff | Self::NotReady | Self::ShuttingDown | Self::Overloaded => {
-                Loudness::Quiet
-            }
+            // That the engine is away was said when it went.
+            Self::EngineOff
+            | Self::EngineUnreachable
+            | Self::NotReady
+            | Self::ShuttingDown
+            | Self::Overloaded => Loudness::Quiet,
             _ => Loudness::Loud,
         }
     }
@@ -151,7 +156,7 @@ impl Code {
             Self::RouteNotFound => (S::NOT_FOUND, "route_not_found"),
             Self::NotFound => (S::NOT_FOUND, "not_found"),
             Self::InterviewNotFound => (S::NOT_FOUND, "interview_not_found"),
-            Self::EntityNotFound => (S::NOT_FOUND, "entity_not_found"),
+            Self::NotInQuarantine => (S::NOT_FOUND, "not_in_quarantine"),
             Self::MethodNotAllowed => (S::METHOD_NOT_ALLOWED, "method_not_allowed"),
             Self::Conflict => (S::CONFLICT, "conflict"),
             Self::IdempotencyInFlight => (S::CONFLICT, "idempotency_in_flight"),
@@ -164,6 +169,7 @@ impl Code {
             Self::RateLimited => (S::TOO_MANY_REQUESTS, "rate_limited"),
             Self::Internal => (S::INTERNAL_SERVER_ERROR, "internal"),
             Self::EngineFailed => (S::BAD_GATEWAY, "engine_failed"),
+            Self::EngineUnreachable => (S::SERVICE_UNAVAILABLE, "engine_unreachable"),
             Self::EngineOff => (S::SERVICE_UNAVAILABLE, "engine_off"),
             Self::JournalUnavailable => (S::SERVICE_UNAVAILABLE, "journal_unavailable"),
             Self::Overloaded => (S::SERVICE_UNAVAILABLE, "overloaded"),

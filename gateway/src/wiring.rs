@@ -8,7 +8,9 @@ use anyhow::{Context as _, bail};
 use domain::TenantId;
 use domain::ports::{Analyzer, CallEngine, Clock, Facts, Journal, Store};
 use metrics_exporter_prometheus::PrometheusHandle;
-use persistence::embedded::{EmbeddedServer, ServerState, Settings, check_durability};
+use persistence::embedded::{
+    EmbeddedError, EmbeddedServer, ServerState, Settings, check_durability,
+};
 use persistence::{
     Database, DatabaseClock, GroupJournal, InterviewRepository, JournalSettings, Limits,
     Migrations, Pace, PgStore, Queries, Retired, ScreeningRepository, check_login,
@@ -23,6 +25,7 @@ use uuid::Uuid;
 
 use crate::AppState;
 use crate::config::{Config, EngineUrl};
+use crate::engine::{self, EngineHealth, Watched};
 use crate::live::{LiveHub, LiveServices, LiveState};
 use crate::readiness::{Readiness, Report, Switch, Weight};
 use crate::request_id::RequestIds;
@@ -42,6 +45,11 @@ const JOURNAL_PAUSE: Duration = Duration::from_secs(2);
 /// How often the clock is compared, partitions are made ahead and metrics are tidied.
 const UPKEEP_PAUSE: Duration = Duration::from_secs(60);
 
+/// The settings that a start which fails may have to be changed in, as its error names them.
+const DATABASE_URL: &str = "DATABASE_URL (--database-url)";
+const RINGMASTER_HOME: &str = "RINGMASTER_HOME (--home)";
+const RINGMASTER_PG_BIN: &str = "RINGMASTER_PG_BIN (--pg-bin)";
+
 /// The database, whoever runs it.
 struct Storage {
     database: Database,
@@ -50,10 +58,8 @@ struct Storage {
 
 /// What serves requests, once everything stands.
 struct House {
-    tree: Arc<Tree>,
-    services: Services,
-    live: LiveServices,
-    interviews: Arc<Interviews>,
+    rooms: Rooms,
+    engine: Arc<EngineHealth>,
     journal_task: JoinHandle<()>,
 }
 
@@ -62,7 +68,8 @@ struct House {
 /// # Errors
 /// When something that it stands on does not start.
 pub async fn serve(config: Config, metrics: PrometheusHandle) -> anyhow::Result<()> {
-    let server = Server::bind(config.listen()?, ServerLimits::default()).await?;
+    let server = Server::bind(config.listen()?, ServerLimits::default());
+    let server = server.await.context(config.listen_named())?;
     let storage = Storage::connect(&config).await?;
     let served = serve_from(&storage, &config, server, metrics).await;
     // However it ended: a database of our own is not left running.
@@ -76,14 +83,14 @@ async fn serve_from(
     server: Server,
     metrics: PrometheusHandle,
 ) -> anyhow::Result<()> {
-    storage.prepare(config).await?;
+    storage.prepare(config).await.context(storage.named())?;
     let clock = storage.clock(config).await?;
     let readiness = readiness(config, storage);
     let shutdown = CancellationToken::new();
     watch(ExitPlan::new(readiness.clone(), shutdown.clone())).context("signals")?;
 
     let house = House::build(config, &storage.database, Arc::clone(&clock) as _).await?;
-    let tree = Arc::clone(&house.tree);
+    let tree = Arc::clone(&house.rooms.tree);
     show_phase(&readiness, &tree);
     let app = AppState::new(Parts {
         keys: config.keys(),
@@ -94,9 +101,9 @@ async fn serve_from(
         metrics: metrics.clone(),
         request_timeout: REQUEST_TIMEOUT,
     });
-    let hub = LiveHub::start(house.live, Arc::clone(&tree), shutdown.clone());
+    let hub = LiveHub::start(house.rooms.live, Arc::clone(&tree), shutdown.clone());
     let mut table = router::operations();
-    table.extend(routes::table(house.services, LiveState { app: app.clone(), hub }));
+    table.extend(routes::table(house.rooms.services, LiveState { app: app.clone(), hub }));
     let router = router::build(&app, table);
 
     let journal = Arc::new(Switch::new(Report::good()));
@@ -108,7 +115,10 @@ async fn serve_from(
         shutdown.clone(),
     ));
     tokio::spawn(upkeep(storage.database.clone(), clock, metrics, shutdown.clone()));
-    tokio::spawn(come_up(Arc::clone(&tree), house.interviews));
+    readiness.add("engine", Weight::Shown, house.engine);
+    let reconciled = Arc::new(Switch::new(Report::bad("not yet")));
+    readiness.add("reconciliation", Weight::Shown, Arc::clone(&reconciled) as _);
+    tokio::spawn(come_up(Arc::clone(&tree), house.rooms.interviews, reconciled));
     readiness.started();
     crate::output::line(&ready_line(config, &server));
     server.run(router, shutdown, app.sockets.clone()).await;
@@ -125,7 +135,7 @@ async fn serve_from(
 /// When it cannot be reached or a migration fails.
 pub async fn migrate(config: Config) -> anyhow::Result<()> {
     let storage = Storage::connect(&config).await?;
-    let migrated = storage.migrate().await;
+    let migrated = storage.migrate().await.context(storage.named());
     let closed = storage.close().await;
     crate::output::line(&format!("{} migrations applied", migrated?));
     closed
@@ -162,13 +172,22 @@ impl Storage {
     /// Finds the database, or starts an own one.
     async fn connect(config: &Config) -> anyhow::Result<Self> {
         if let Some(url) = &config.database_url {
-            let database = Database::at(url.expose_secret(), Limits::default())?;
-            return Ok(Self { database, embedded: None });
+            let database = Database::at(url.expose_secret(), Limits::default());
+            return Ok(Self { database: database.context(DATABASE_URL)?, embedded: None });
         }
         let settings = Settings { home: config.home.clone(), pg_bin: config.pg_bin.clone() };
-        let embedded = EmbeddedServer::start(settings).await?;
+        let started = EmbeddedServer::start(settings).await;
+        let embedded = started.map_err(|error| {
+            let setting = setting_of(&error);
+            anyhow::Error::from(error).context(setting)
+        })?;
         let database = Database::new(embedded.connect_options(), Limits::default());
         Ok(Self { database, embedded: Some(embedded) })
+    }
+
+    /// Returns the setting that says which database it is.
+    fn named(&self) -> &'static str {
+        if self.embedded.is_some() { RINGMASTER_HOME } else { DATABASE_URL }
     }
 
     async fn clock(&self, config: &Config) -> anyhow::Result<Arc<DatabaseClock>> {
@@ -199,8 +218,6 @@ impl House {
         database: &Database,
         clock: Arc<dyn Clock>,
     ) -> anyhow::Result<Self> {
-        let store = Arc::new(PgStore::new(database.clone()));
-        let queries = Arc::new(Queries::new(database.clone()));
         let feed = Feed::new();
         let (journal, journal_task) = GroupJournal::start(
             database.clone(),
@@ -208,40 +225,72 @@ impl House {
             JournalSettings { permits: config.dial_permits, ..JournalSettings::default() },
             Arc::clone(&feed) as _,
         );
-        let ports = Ports {
-            journal: Arc::new(journal) as Arc<dyn Journal>,
-            store: Arc::clone(&store) as Arc<dyn Store>,
-            clock: Arc::clone(&clock),
-        };
-        let engine = Arc::new(MrHire::new(engine_settings(config)?)?);
-        let settings = TreeSettings { permits: config.dial_permits, ..TreeSettings::default() };
+        let client = MrHire::new(engine_settings(config)?)?;
+        let engine = Arc::new(EngineHealth::new(client.is_on(), Arc::clone(&clock)));
+        let rooms = Rooms::build(Base {
+            database: database.clone(),
+            clock,
+            journal: Arc::new(journal),
+            feed,
+            engine: Arc::new(Watched::new(client, Arc::clone(&engine))),
+            settings: TreeSettings { permits: config.dial_permits, ..TreeSettings::default() },
+        });
+        Ok(Self { rooms: rooms.await?, engine, journal_task })
+    }
+}
+
+/// What rooms are built on; the bench builds them on a journal of its own.
+pub struct Base<E> {
+    /// Where everything is stored.
+    pub database: Database,
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
+    /// Commits.
+    pub journal: Arc<dyn Journal>,
+    /// Passes on what the journal commits.
+    pub feed: Arc<Feed>,
+    /// Places calls, tells about them, scores them.
+    pub engine: Arc<E>,
+    /// The bounds of the tree.
+    pub settings: TreeSettings,
+}
+
+/// The tree, and what the routes ask.
+pub struct Rooms {
+    /// The tree, started.
+    pub tree: Arc<Tree>,
+    /// Takes reports, deletes, syncs.
+    pub interviews: Arc<Interviews>,
+    /// What the handlers ask.
+    pub services: Services,
+    /// What the live feed asks.
+    pub live: LiveServices,
+}
+
+impl Rooms {
+    /// Builds the tree with its kinds, starts it, and puts its services beside it.
+    ///
+    /// # Errors
+    /// When the tree does not start, or the log cannot be read.
+    pub async fn build<E: CallEngine + Analyzer + 'static>(base: Base<E>) -> anyhow::Result<Self> {
+        let Base { database, clock, journal, feed, engine, settings } = base;
+        let store = Arc::new(PgStore::new(database.clone()));
+        let queries = Arc::new(Queries::new(database));
+        let calls = Arc::clone(&engine) as Arc<dyn CallEngine>;
+        let asked = Arc::clone(&store) as Arc<dyn Store>;
+        let ports = Ports { journal, store: asked, clock: Arc::clone(&clock) };
         let tree = Arc::new(Tree::build(ports, settings));
         // One line a kind: its machine, its repository, and what its intents do.
-        let interviews = tree.add(
-            Arc::new(InterviewRepository),
-            Arc::new(InterviewPerformer::new(
-                Arc::clone(&engine) as Arc<dyn CallEngine>,
-                Arc::clone(&clock),
-            )),
-        );
-        tree.add(
-            Arc::new(ScreeningRepository),
-            Arc::new(ScreeningPerformer::new(
-                Arc::clone(&engine) as Arc<dyn Analyzer>,
-                Arc::clone(&queries) as _,
-            )),
-        );
+        let performer = InterviewPerformer::new(Arc::clone(&calls), Arc::clone(&clock));
+        let branch = tree.add(Arc::new(InterviewRepository), Arc::new(performer));
+        let performer = ScreeningPerformer::new(engine, Arc::clone(&queries) as _);
+        tree.add(Arc::new(ScreeningRepository), Arc::new(performer));
         tree.start().await?;
         let facts = Arc::clone(&store) as Arc<dyn Facts>;
         let (_, epoch) = facts.head().await?;
         tokio::spawn(Arc::clone(&feed).run(Arc::clone(&facts), tree.shutdown().clone()));
-        let interviews = Interviews::new(
-            interviews,
-            store,
-            engine as Arc<dyn CallEngine>,
-            Arc::clone(&queries) as _,
-            Arc::clone(&clock),
-        );
+        let interviews =
+            Interviews::new(branch, store, calls, Arc::clone(&queries) as _, Arc::clone(&clock));
         let live = LiveServices { feed, facts, queries: Arc::clone(&queries) as _, epoch };
         let services = Services {
             interviews: Arc::clone(&interviews),
@@ -252,7 +301,17 @@ impl House {
             evidence: Arc::new(MrHireReader),
             clock,
         };
-        Ok(Self { tree, services, live, interviews, journal_task })
+        Ok(Self { tree, interviews, services, live })
+    }
+}
+
+/// Returns the setting by which somebody could do something about `error`.
+fn setting_of(error: &EmbeddedError) -> &'static str {
+    match error {
+        EmbeddedError::NotInstalled { .. }
+        | EmbeddedError::TooOld { .. }
+        | EmbeddedError::OtherMajor { .. } => RINGMASTER_PG_BIN,
+        _ => RINGMASTER_HOME,
     }
 }
 
@@ -303,20 +362,22 @@ fn show_phase(readiness: &Readiness, tree: &Arc<Tree>) {
 }
 
 /// Rehydrates, reconciles with the engine's list, then lets calls be placed.
-async fn come_up(tree: Arc<Tree>, interviews: Arc<Interviews>) {
+async fn come_up(tree: Arc<Tree>, interviews: Arc<Interviews>, shown: Arc<Switch>) {
     tree.come_up(async {
-        let asked =
-            tokio::time::timeout(RECONCILE_PATIENCE, interviews.sync(TenantId::DEFAULT)).await;
-        let Ok(reconciled) = asked else {
-            return warn!("the call engine answers too slowly; each call asks for itself");
+        let report = if interviews.engine_is_on() {
+            let asked = interviews.sync(TenantId::DEFAULT);
+            engine::reconciled(tokio::time::timeout(RECONCILE_PATIENCE, asked).await)
+        } else {
+            Report::good().note("nothing is reconciled: no call engine is configured")
         };
-        match reconciled {
-            Ok(report) => info!(?report, "reconciled with the call engine"),
-            Err(failure) => warn!(
-                error = &failure as &dyn std::error::Error,
-                "the call engine cannot be asked; each call asks for itself"
-            ),
+        let note = report.note.as_deref().unwrap_or_default();
+        let figures = (!report.details.is_null()).then(|| tracing::field::display(&report.details));
+        if report.ok {
+            info!(figures, "{note}");
+        } else {
+            warn!(figures, "{note}");
         }
+        shown.set(report);
     })
     .await;
 }
@@ -369,7 +430,8 @@ async fn tidy(database: &Database, clock: &DatabaseClock) -> anyhow::Result<()> 
     }
     let retired = database.retire(clock.now()).await?;
     if retired != Retired::default() {
-        info!(?retired, "what was older than its time was removed");
+        let Retired { partitions, keys, intents, claims } = retired;
+        info!(partitions, keys, intents, claims, "what was older than its time was removed");
     }
     Ok(())
 }

@@ -212,6 +212,12 @@ async fn body_is_held_to_its_shape_strictly_on_native_routes() {
     let untyped = |path: &str| server.post(path).body(r#"{"text":"a"}"#);
     assert_eq!(answer(untyped("/api/v1/echo")).await.0, 415);
     assert_eq!(answer(untyped("/api/echo")).await.0, 200);
+    let packed = untyped("/api/echo").header("content-encoding", "gzip");
+    let (status, problem) = answer(packed).await;
+    assert_eq!(
+        (status, &problem["message"], &problem["title"]),
+        (415, &json!("the body must not be compressed"), &json!("Unsupported kind of body"))
+    );
 }
 
 #[tokio::test]
@@ -320,10 +326,10 @@ async fn command_line_client_tells_how_the_server_is() {
     assert_eq!(client.health().await.unwrap()["status"], "ready");
     server.readiness.drain();
     assert_eq!(client.health().await.unwrap_err().exit_code(), 6);
-    let refused = client.dialing(DialingVerb::Status, None).await.unwrap_err();
+    let refused = client.dialing(DialingVerb::Status, None, None).await.unwrap_err();
     assert_eq!(
         (refused.exit_code(), refused.to_string().as_str()),
-        (4, "404 Not Found: No such route")
+        (4, "404 Not Found: No such route; GET /api/v1/dialing is not served here")
     );
     let nobody = Client::new("http://127.0.0.1:1".parse().unwrap(), None);
     assert_eq!(nobody.health().await.unwrap_err().exit_code(), 6);

@@ -189,8 +189,11 @@ async fn a_first_start_makes_a_private_durable_database_and_the_next_one_keeps_i
     connection.close().await.unwrap();
 
     remember(&options, "first").await;
+    let sockets = world.sockets().unwrap();
+    assert!(sockets.is_dir());
     server.stop().await.unwrap();
     assert_eq!(world.postmaster(), None, "nothing runs after a stop");
+    assert!(!sockets.exists(), "nothing is left behind outside of the home");
 
     let again = world.start().await.unwrap();
     assert_eq!(remembered(&again.connect_options()).await, "first");

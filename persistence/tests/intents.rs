@@ -8,7 +8,8 @@ use chrono::Duration;
 use common::rows::{self, IntentRow, InterviewRow};
 use common::{OTHER, with_world};
 use domain::ports::{
-    Inbox as _, Intents as _, NewInboxRow, Quarantine as _, Resolution, Resolver as _, Whose,
+    Inbox as _, Intents as _, NewInboxRow, OpenStatus, Quarantine as _, Resolution, Resolver as _,
+    Whose,
 };
 use domain::{CallId, EntityId, IntentId, Kind, Phone, Reach, TenantId};
 use uuid::Uuid;
@@ -98,10 +99,9 @@ async fn a_sent_intent_is_looked_for_then_ambiguous_then_held() {
         assert!(held[0].ambiguous_since.is_some());
         let mut counts = world.store.counts().await.unwrap();
         counts.sort();
-        let counts: Vec<_> =
-            counts.iter().map(|one| (one.tenant, one.status.as_str(), one.count)).collect();
+        let counts: Vec<_> = counts.iter().map(|one| (one.tenant, one.status, one.count)).collect();
         let tenant = TenantId::DEFAULT;
-        assert_eq!(counts, [(tenant, "ambiguous", 1), (tenant, "planned", 1)]);
+        assert_eq!(counts, [(tenant, OpenStatus::Planned, 1), (tenant, OpenStatus::Ambiguous, 1)]);
     })
     .await;
 }

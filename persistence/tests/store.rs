@@ -303,7 +303,7 @@ async fn a_stop_waits_for_the_batch_under_way() {
 
         stopped.unwrap();
         let stops = world.store.stops().await.unwrap();
-        assert_eq!((stops.len(), stops[0].scope.as_str()), (1, scope.as_text().as_str()));
+        assert_eq!((stops.len(), &stops[0].scope), (1, &scope));
         assert_eq!(stops[0].reason.as_deref(), Some("a complaint"));
         assert!(world.store.resume(scope.clone()).await.unwrap());
         assert!(!world.store.resume(scope).await.unwrap());

@@ -28,6 +28,7 @@ where
                 EngineError::Unsure(_) | EngineError::NotSent => backoff::Error::transient(failure),
                 EngineError::Off
                 | EngineError::Throttled { .. }
+                | EngineError::NotAdmitted { .. }
                 | EngineError::Refused { .. }
                 | EngineError::NotFound => backoff::Error::permanent(failure),
             })

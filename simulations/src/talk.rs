@@ -92,17 +92,24 @@ impl Talk {
 
     /// Makes a conversation whose transcript has exactly `chars` characters, for boundary cases.
     fn of_length(chars: usize) -> Self {
-        let label = format!("{}: ", Role::Assistant.as_str());
-        if chars <= label.len() {
+        let label = |role: Role| role.as_str().len() + ": ".len();
+        let asking = label(Role::Assistant);
+        if chars <= asking {
             return Self { turns: Vec::new(), transcript: "-".repeat(chars) };
         }
-        let filler = "hello, can you hear me? ".chars().cycle();
-        let mut message: String = filler.take(chars - label.len()).collect();
-        if message.ends_with(' ') {
-            message.pop(); // Whoever trims the text must still count the same.
-            message.push('.');
+        // Where there is room for it, the person who was called says the greater part.
+        let answering = "\n".len() + label(Role::User);
+        let spoken = chars - asking;
+        let asked = if spoken > answering + OPENING.len() { OPENING.len() } else { spoken };
+        let mut turns = vec![Turn {
+            role: Role::Assistant,
+            message: of_exactly(asked, &[OPENING]),
+            sequence_order: 0,
+        }];
+        if asked < spoken {
+            let message = of_exactly(spoken - asked - answering, ANSWERS);
+            turns.push(Turn { role: Role::User, message, sequence_order: 1 });
         }
-        let turns = vec![Turn { role: Role::Assistant, message, sequence_order: 0 }];
         Self { transcript: transcribe(&turns), turns }
     }
 }
@@ -121,6 +128,17 @@ fn greeting(name: &str, role: &str) -> String {
         "Hello {name}, this is the screening call for the post of {role}. \
          Do you have a few minutes to talk right now?"
     )
+}
+
+/// Says as much of `texts`, again and again, as makes exactly `chars` characters.
+fn of_exactly(chars: usize, texts: &[&str]) -> String {
+    let endless = texts.iter().cycle().flat_map(|text| text.chars().chain([' ']));
+    let mut said: String = endless.take(chars).collect();
+    if said.ends_with(' ') {
+        said.pop(); // Whoever trims the text must still count the same.
+        said.push('.');
+    }
+    said
 }
 
 fn pick(texts: &[&str], dice: &mut ChaCha8Rng) -> String {
@@ -150,6 +168,9 @@ fn transcribe(turns: &[Turn]) -> String {
     }
     text
 }
+
+/// What the agent says first where not more than its words are counted.
+const OPENING: &str = "Hello, can you hear me?";
 
 const TOOL_RESULT: &str = r#"{"tool":"check_calendar","free":["Tuesday 11:00","Thursday 16:30"]}"#;
 
@@ -204,6 +225,8 @@ mod tests {
             let shape = Shape { turns: 12, blank: false, tool: false, chars: Some(chars) };
             let talk = Talk::draw(shape, "Asha", "Engineer", &mut dice(1, Purpose::Talk, 1));
             assert_eq!(talk.transcript.trim().chars().count(), chars);
+            let is_answered = talk.turns.iter().any(|turn| turn.role == Role::User);
+            assert_eq!(is_answered, chars >= 42, "{chars}: whoever is scored has said something");
         }
     }
 

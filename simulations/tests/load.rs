@@ -125,6 +125,8 @@ async fn refusals_and_silence_are_counted() {
     let report = load.run().await.unwrap();
     assert_eq!((report.ok, report.other_statuses[&401]), (0, 4 * CALLS));
     assert!(notes.lock().unwrap().is_empty());
+    let nothing = report.accepted().unwrap_err();
+    assert_eq!((nothing.refused, nothing.unanswered), (4 * CALLS, 0));
 
     let nobody = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let settings = LoadSettings { calls: 1, ..settings(&format!("http://{nobody}")) };
@@ -132,4 +134,17 @@ async fn refusals_and_silence_are_counted() {
     let report = tokio::time::timeout(Duration::from_secs(20), load.run()).await.unwrap().unwrap();
     assert_eq!((report.sent, report.errors), (4, 4));
     assert!(report.first_error.unwrap().starts_with("cannot connect"));
+}
+
+#[tokio::test]
+async fn load_of_which_nothing_was_taken_fails_and_says_so() {
+    let (target, _) = receiver().await;
+    for (secret, is_taken) in [("secret", true), ("another", false)] {
+        let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_ringmaster-sim"));
+        command.args(["load", "webhooks", "--calls", "3", "--max", "--target", &target]);
+        let output = command.env("MR_HIRE_WEBHOOK_SECRET", secret).output().await.unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.success(), is_taken, "{said}");
+        assert_eq!(said.contains("none of 12 webhooks was accepted"), !is_taken, "{said}");
+    }
 }

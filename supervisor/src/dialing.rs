@@ -18,22 +18,23 @@ pub struct DialGate {
 
 #[derive(Debug, Default)]
 struct Stops {
-    scopes: HashSet<String>,
+    scopes: HashSet<DialScope>,
     /// The process is going down.
     is_shut: bool,
 }
 
 impl Stops {
     fn hold(&self, tenant: TenantId) -> bool {
-        self.hold_everything() || self.scopes.contains(&DialScope::Tenant(tenant).as_text())
+        self.hold_everything() || self.scopes.contains(&DialScope::Tenant(tenant))
     }
 
     fn hold_everything(&self) -> bool {
-        let provider = || DialScope::Provider(PROVIDER.to_owned()).as_text();
-        self.is_shut
-            || (!self.scopes.is_empty()
-                && (self.scopes.contains(&DialScope::All.as_text())
-                    || self.scopes.contains(&provider())))
+        let holds = |scope: &DialScope| match scope {
+            DialScope::All => true,
+            DialScope::Provider(name) => name == PROVIDER,
+            DialScope::Tenant(_) | DialScope::Unknown(_) => false,
+        };
+        self.is_shut || self.scopes.iter().any(holds)
     }
 }
 
@@ -51,7 +52,7 @@ impl DialGate {
     /// Stops at once; called before the stop is committed.
     pub fn stop(&self, scope: &DialScope) {
         self.write(|stops| {
-            stops.scopes.insert(scope.as_text());
+            stops.scopes.insert(scope.clone());
         });
     }
 

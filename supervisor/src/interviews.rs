@@ -203,7 +203,17 @@ impl Interviews {
             }
             *last = Some(Instant::now());
             match service.pull(tenant).await {
-                Ok(report) => debug!(?report, "a background sync is done"),
+                Ok(SyncReport { listed, fetched, updated, failed }) => debug!(
+                    listed,
+                    fetched,
+                    updated,
+                    failed,
+                    "a background sync asked for {fetched} of {listed} calls, {updated} moved"
+                ),
+                // Whoever watches the engine has said so, once.
+                Err(SyncError::Engine(failure)) => {
+                    debug!(error = &failure as &dyn std::error::Error, "nothing was synced")
+                }
                 Err(failure) => {
                     warn!(error = &failure as &dyn std::error::Error, "a background sync failed")
                 }
@@ -244,7 +254,7 @@ impl Interviews {
     /// Pulls the engine's list, then the detail of every call that is missing, behind or stale here.
     async fn pull(&self, tenant: TenantId) -> Result<SyncReport, SyncError> {
         if !self.engine.is_on() {
-            warn!("nothing is synced: no call engine is configured");
+            debug!("nothing is synced: no call engine is configured");
             return Ok(SyncReport::default());
         }
         let listed = self.engine.calls().await?;

@@ -244,7 +244,7 @@ impl Tree {
         self.phase.send_replace(Phase::Reconciling);
         reconcile.await;
         self.phase.send_replace(Phase::Dialing);
-        info!("everything was reconciled: dialing begins, slowly");
+        info!("dialing begins, slowly");
     }
 
     async fn rehydrate(&self, branch: &dyn AnyBranch) -> usize {

@@ -54,9 +54,9 @@ impl InterviewPerformer {
                 warn!("a dial waits: no call engine is configured");
                 InterviewEvent::DialPostponed { intent, attempt, until: until(OFF_RECHECK) }
             }
-            Err(EngineError::Throttled { retry_after }) => {
-                InterviewEvent::DialPostponed { intent, attempt, until: until(retry_after) }
-            }
+            Err(
+                EngineError::Throttled { retry_after } | EngineError::NotAdmitted { retry_after },
+            ) => InterviewEvent::DialPostponed { intent, attempt, until: until(retry_after) },
             Err(EngineError::NotSent) => {
                 InterviewEvent::DialPostponed { intent, attempt, until: until(NOT_SENT_RECHECK) }
             }

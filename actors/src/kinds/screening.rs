@@ -60,7 +60,7 @@ impl From<EngineError> for Failed {
     fn from(failure: EngineError) -> Self {
         let (why, retry_after_s) = match failure {
             EngineError::Off => (AnalysisFailure::Off, None),
-            EngineError::Throttled { retry_after } => {
+            EngineError::Throttled { retry_after } | EngineError::NotAdmitted { retry_after } => {
                 (AnalysisFailure::Throttled, u32::try_from(retry_after.num_seconds()).ok())
             }
             EngineError::Refused { .. } => (AnalysisFailure::Refused, None),
@@ -81,7 +81,7 @@ impl Performer<Screening> for ScreeningPerformer {
                     ScreeningEvent::Analyzed { intent, result: Box::new(analysis.into()) }
                 }
                 Err(Failed { why, retry_after_s }) => {
-                    warn!(intent.id = %intent, "the analysis {intent} brought nothing: {why:?}");
+                    warn!(intent.id = %intent, "the analysis {intent} brought nothing: {why}");
                     ScreeningEvent::AnalysisFailed { intent, retry_after_s, why }
                 }
             })

@@ -23,13 +23,19 @@ pub enum EngineError {
         /// How long it asked us to wait.
         retry_after: Duration,
     },
+    /// It does not know us: nothing was done, and nothing will be until somebody puts that right.
+    #[error("the call engine does not accept our token")]
+    NotAdmitted {
+        /// How long it is left alone.
+        retry_after: Duration,
+    },
     /// It refused for good: nothing was done.
     #[error("the call engine refused: {code}")]
     Refused {
         /// The engine's code.
         code: String,
     },
-    /// The request never left, or its time was over: nothing was done.
+    /// The request never left, since there was no connection or its time was over: nothing was done.
     #[error("the request was not sent")]
     NotSent,
     /// It is not known whether it was done.

@@ -1,5 +1,6 @@
 //! The ports: what the core asks of the store, the providers and the clock.
 
+mod dialing;
 mod engine;
 mod journal;
 mod queries;
@@ -10,6 +11,7 @@ use std::pin::Pin;
 
 use chrono::{DateTime, Utc};
 
+pub use dialing::{DialScope, DialStop, Dialing};
 pub use engine::{
     Analysis, AnalysisRequest, Analyzer, CallEngine, DialRequest, EngineError, EngineListing,
     Evidence, EvidenceReader, Leave, LostDial, Sighting, Unusable,
@@ -25,10 +27,9 @@ pub use queries::{
     ScreeningSummary, StatusCount, Transcripts, TurnView,
 };
 pub use store::{
-    Checkpoint, Checkpoints, DialScope, DialStop, Dialing, DueIntent, DueWake, FactPage, Facts,
-    Inbox, InboxRow, IntentCount, Intents, Loaded, NewInboxRow, OpenIntent, Parking, Quarantine,
-    QuarantinedEntity, Repository, Resolution, Resolver, Store, StoreError, StoredFact, Timers,
-    Whose,
+    Checkpoint, Checkpoints, DueIntent, DueWake, FactPage, Facts, Inbox, InboxRow, IntentCount,
+    Intents, Loaded, NewInboxRow, OpenIntent, OpenStatus, Parking, Quarantine, QuarantinedEntity,
+    Repository, Resolution, Resolver, Store, StoreError, StoredFact, Timers, Whose,
 };
 
 /// A future on the heap, so that a port can be a trait object.

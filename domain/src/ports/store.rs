@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use super::BoxFuture;
+use super::{BoxFuture, Dialing};
 use crate::ids::{DedupeKey, EntityId, EntityKey, IntentId, Kind, TenantId};
 use crate::machine::{Attempt, Machine, OperationClass, Reach};
 use crate::value::{CallId, Phone};
@@ -19,7 +19,7 @@ pub enum StoreError {
     Broken(#[source] anyhow::Error),
 }
 
-type Answer<'a, T> = BoxFuture<'a, Result<T, StoreError>>;
+pub(super) type Answer<'a, T> = BoxFuture<'a, Result<T, StoreError>>;
 
 /// Writes a kind's projection; the one part of a kind that knows its table.
 pub trait Repository<M: Machine>: Send + Sync {
@@ -215,13 +215,43 @@ pub struct OpenIntent {
     pub ambiguous_since: Option<DateTime<Utc>>,
 }
 
+/// The status of an intent that is not over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum OpenStatus {
+    /// It is owed, and nothing was sent.
+    Planned,
+    /// It was sent, or is about to be.
+    Sending,
+    /// What became of it cannot be found out.
+    Ambiguous,
+}
+
+impl OpenStatus {
+    /// Every status of an open intent.
+    pub const ALL: [Self; 3] = [Self::Planned, Self::Sending, Self::Ambiguous];
+
+    /// Returns the stored text.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Planned => "planned",
+            Self::Sending => "sending",
+            Self::Ambiguous => "ambiguous",
+        }
+    }
+
+    /// Reads the stored text; none where the intent is over.
+    pub fn read(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|status| status.as_str() == text)
+    }
+}
+
 /// How many open intents of one tenant have one status.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct IntentCount {
     /// Whose.
     pub tenant: TenantId,
     /// Which status.
-    pub status: String,
+    pub status: OpenStatus,
     /// How many.
     pub count: i64,
 }
@@ -253,65 +283,6 @@ pub trait Intents: Send + Sync {
     fn permits_taken(&self, now: DateTime<Utc>) -> Answer<'_, u32>;
     /// Counts open intents by tenant and status, for the tree.
     fn counts(&self) -> Answer<'_, Vec<IntentCount>>;
-}
-
-/// What dialing is stopped for.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum DialScope {
-    /// Everything.
-    All,
-    /// One tenant.
-    Tenant(TenantId),
-    /// One provider, by the name of the platform dialled through.
-    Provider(String),
-}
-
-impl DialScope {
-    /// Returns the stored text: `all`, `tenant:…`, `provider:…`.
-    pub fn as_text(&self) -> String {
-        match self {
-            Self::All => "all".to_owned(),
-            Self::Tenant(id) => format!("tenant:{id}"),
-            Self::Provider(name) => format!("provider:{name}"),
-        }
-    }
-}
-
-/// One stop that is in force.
-#[derive(Clone, Debug)]
-pub struct DialStop {
-    /// What it covers, as [`DialScope::as_text`].
-    pub scope: String,
-    /// Who pressed the button.
-    pub by: String,
-    /// Why, in their words.
-    pub reason: Option<String>,
-    /// Since when.
-    pub since: DateTime<Utc>,
-}
-
-/// The red button.
-pub trait Dialing: Send + Sync {
-    /// Stops dialing; committed in line with the journal, so no later `sending` commit passes it.
-    fn stop(
-        &self,
-        scope: DialScope,
-        by: String,
-        reason: Option<String>,
-        at: DateTime<Utc>,
-    ) -> Answer<'_, ()>;
-    /// Resumes it; answers whether it was stopped.
-    fn resume(&self, scope: DialScope) -> Answer<'_, bool>;
-    /// Counts the dials of a scope whose request may still be on its way out, of those that must have
-    /// left by `before`.
-    fn leaving(
-        &self,
-        scope: DialScope,
-        now: DateTime<Utc>,
-        before: DateTime<Utc>,
-    ) -> Answer<'_, u32>;
-    /// Returns the stops in force.
-    fn stops(&self) -> Answer<'_, Vec<DialStop>>;
 }
 
 /// An entity that may not be activated.
@@ -437,4 +408,17 @@ pub trait Store:
 impl<T> Store for T where
     T: Checkpoints + Inbox + Timers + Intents + Dialing + Quarantine + Facts + Resolver
 {
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_open_status_is_read_as_it_is_written() {
+        for status in OpenStatus::ALL {
+            assert_eq!(OpenStatus::read(status.as_str()), Some(status));
+        }
+        assert_eq!(OpenStatus::read("done"), None);
+    }
 }

@@ -1,5 +1,7 @@
 //! What can happen to a screening.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use super::profile::{ApplicationProfile, CandidateInfo};
@@ -90,6 +92,20 @@ pub enum AnalysisFailure {
     OutOfRange,
     /// It cannot be found out what became of the request.
     Unknown,
+}
+
+impl fmt::Display for AnalysisFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Throttled => "the analyzer has no room",
+            Self::Unreachable => "the analyzer gave no usable answer",
+            Self::Refused => "the analyzer refused",
+            Self::Off => "no call engine is configured",
+            Self::NoTranscript => "the transcript is not there",
+            Self::OutOfRange => "a score is not between 0 and 100",
+            Self::Unknown => "it cannot be found out what became of the request",
+        })
+    }
 }
 
 /// What can happen to a screening.

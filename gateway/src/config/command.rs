@@ -1,4 +1,7 @@
 //! The commands.
+//!
+//! Each says its usage itself: what is made of an error would name every setting that the environment
+//! has as if it were required.
 
 use clap::{Args, Subcommand};
 use domain::TenantId;
@@ -12,14 +15,19 @@ use crate::auth::Role;
 #[derive(Clone, Debug, Subcommand)]
 pub enum Command {
     /// Run the server.
+    #[command(override_usage = "ringmaster serve [OPTIONS]")]
     Serve,
     /// Write a bearer token, signed with JWT_SECRET.
+    #[command(override_usage = "ringmaster token [OPTIONS] --role <ROLE> --sub <UUID>")]
     Token(TokenArgs),
     /// Bring the database to this version's schema.
+    #[command(override_usage = "ringmaster migrate [OPTIONS]")]
     Migrate,
-    /// Stop all dialling, resume it, or tell which it is.
+    /// Stop dialing, resume it, or tell which it is.
+    #[command(override_usage = "ringmaster dialing [OPTIONS] <VERB>")]
     Dialing(DialingArgs),
     /// Ask a running server whether it is ready; for container probes.
+    #[command(override_usage = "ringmaster healthcheck [OPTIONS]")]
     Healthcheck(HealthcheckArgs),
 }
 
@@ -46,6 +54,9 @@ pub struct DialingArgs {
     /// What to do with it.
     #[arg(value_enum)]
     pub verb: DialingVerb,
+    /// What to stop or resume: all, tenant:<uuid> or provider:mr-hire [default: all that is yours].
+    #[arg(long, value_name = "SCOPE")]
+    pub scope: Option<String>,
     /// Why, for those who ask later.
     #[arg(long, value_name = "TEXT")]
     pub reason: Option<String>,

@@ -30,7 +30,8 @@ impl<S: Send + Sync> FromRequest<S> for RawBody {
     async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
         if is_encoded(request.headers()) {
             return Err(ApiError::new(Code::UnsupportedMediaType)
-                .detail("bodies are taken as they are, without a content-encoding"));
+                .message("the body must not be compressed")
+                .detail("bodies are taken as they are: send this one without a content-encoding"));
         }
         let max = request.extensions().get::<BodyMax>().copied().unwrap_or(BodyMax::REST);
         read(request.into_body(), max).await.map(Self)

@@ -60,7 +60,11 @@ impl<T: Serialize> IntoResponse for Json<T> {
 async fn read<S: Send + Sync>(request: Request, state: &S) -> Result<(Family, Bytes), ApiError> {
     let family = Family::of(request.uri().path());
     if family.is_strict() && !is_json(request.headers()) {
-        return Err(ApiError::new(Code::UnsupportedMediaType));
+        return Err(ApiError::new(Code::UnsupportedMediaType)
+            .message("the body must be JSON")
+            .detail(
+                "routes below /api/v1/ take JSON only: send `Content-Type: application/json`",
+            ));
     }
     let RawBody(bytes) = RawBody::from_request(request, state).await?;
     Ok((family, bytes))

@@ -10,6 +10,7 @@ use serde_path_to_error::{Segment, Track};
 
 use super::Family;
 use super::introspect::fields_of;
+use super::strict::Strict;
 use super::unique::Unique;
 use super::words;
 use crate::error::{ApiError, FieldError, Place};
@@ -23,15 +24,6 @@ const NUL_ESCAPE: &[u8] = br"\u0000";
 pub(super) fn body<T: DeserializeOwned>(bytes: &[u8], family: Family) -> Result<T, ApiError> {
     let Unique(value) = serde_json::from_slice(bytes).map_err(|error| malformed(&error))?;
     let known = fields_of::<T>();
-    // Serde would fill the fields of a structure from a list, in order.
-    if !known.is_empty() && !value.is_object() {
-        return Err(ApiError::invalid(FieldError {
-            pointer: "#".to_owned(),
-            code: "wrong_type",
-            message: "must be an object".to_owned(),
-            place: Place::Body,
-        }));
-    }
     if bytes.windows(NUL_ESCAPE.len()).any(|window| window == NUL_ESCAPE) {
         let mut nuls = Vec::new();
         find_nuls(&value, "#", &mut nuls);
@@ -39,7 +31,7 @@ pub(super) fn body<T: DeserializeOwned>(bytes: &[u8], family: Family) -> Result<
             return Err(ApiError::invalid_all(nuls));
         }
     }
-    fit(&value, Place::Body, family, known)
+    fit(Strict(&value), Place::Body, family, known)
 }
 
 /// Reads the parameters of a query, without those that somebody else `took`.
@@ -205,6 +197,12 @@ mod tests {
     #[derive(Debug, Deserialize)]
     struct Line {
         kind: Kind,
+        price: Option<Price>,
+    }
+
+    #[derive(Debug, Deserialize)]
+    struct Price {
+        amount: f64,
     }
 
     #[derive(Debug, Deserialize)]
@@ -240,6 +238,21 @@ mod tests {
         let (pointer, code, message) = refused(r#"{"phoneNumber":"1","lines":[{"kind":"quizz"}]}"#);
         assert_eq!((pointer.as_str(), code), ("#/lines/0/kind", "unknown_value"));
         assert_eq!(message, "must be one of `resume`, `quiz`, did you mean `quiz`?");
+    }
+
+    #[test]
+    fn list_fills_no_structure_at_any_depth() {
+        for (text, at) in [
+            (r#"["1"]"#, "#"),
+            (r#"{"phoneNumber":"1","lines":[["quiz"]]}"#, "#/lines/0"),
+            (r#"{"phoneNumber":"1","lines":[{"kind":"quiz","price":[1]}]}"#, "#/lines/0/price"),
+        ] {
+            let wanted = (at.to_owned(), "wrong_type", "must be an object".to_owned());
+            assert_eq!(refused(text), wanted, "{text}");
+        }
+        let text = r#"{"phoneNumber":"1","lines":[{"kind":"quiz","price":{"amount":2}}]}"#;
+        let order: Order = body(text.as_bytes(), Family::Native).unwrap();
+        assert_eq!(order.lines[0].price.as_ref().map(|price| price.amount), Some(2.0));
     }
 
     #[test]

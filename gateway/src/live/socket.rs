@@ -48,6 +48,7 @@ pub struct LiveState {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Bye {
     Restart,
+    Unknown,
     Expired,
     Slow,
     Protocol,
@@ -58,7 +59,7 @@ impl Bye {
     const fn code(self) -> u16 {
         match self {
             Self::Restart => 1012,
-            Self::Expired => 4001,
+            Self::Unknown | Self::Expired => 4001,
             Self::Slow => 4008,
             Self::Protocol => 4010,
             Self::Gone => 1000,
@@ -68,6 +69,7 @@ impl Bye {
     const fn reason(self) -> &'static str {
         match self {
             Self::Restart => "the server restarts",
+            Self::Unknown => "no hello with a token came within 5 s",
             Self::Expired => "the token is over or cannot be trusted",
             Self::Slow => "nothing was read for too long",
             Self::Protocol => "that is not the protocol",
@@ -122,8 +124,9 @@ async fn serve(mut socket: WebSocket, live: LiveState, principal: Option<Princip
     let principal = match principal {
         Some(principal) => principal,
         None => match timeout(HELLO_TIMEOUT, introduced(&mut socket, &live.app)).await {
-            Ok(Some(principal)) => principal,
-            Ok(None) | Err(_) => return close(&mut socket, Bye::Expired).await,
+            Ok(Ok(principal)) => principal,
+            Ok(Err(bye)) => return close(&mut socket, bye).await,
+            Err(_) => return close(&mut socket, Bye::Unknown).await,
         },
     };
     let mut session = Session::new(socket, live, principal);
@@ -132,15 +135,15 @@ async fn serve(mut socket: WebSocket, live: LiveState, principal: Option<Princip
 }
 
 /// Waits for the first frame, which says who it is.
-async fn introduced(socket: &mut WebSocket, app: &AppState) -> Option<Principal> {
+async fn introduced(socket: &mut WebSocket, app: &AppState) -> Result<Principal, Bye> {
     while let Some(Ok(message)) = socket.recv().await {
         let Message::Text(text) = message else { continue };
         let Ok(ClientFrame::Hello { token: Some(token) }) = serde_json::from_str(&text) else {
-            return None;
+            return Err(Bye::Unknown);
         };
-        return known(app, &token).ok();
+        return known(app, &token).map_err(|_| Bye::Expired);
     }
-    None
+    Err(Bye::Gone)
 }
 
 async fn close(socket: &mut WebSocket, bye: Bye) {

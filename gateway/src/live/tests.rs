@@ -49,6 +49,14 @@ struct World {
 
 impl World {
     async fn on(log: Log) -> Self {
+        let mut world = Self::unknown(log).await;
+        world.say(&json!({"t": "hello", "token": token()})).await;
+        assert_eq!(world.hear().await["t"], "welcome");
+        world
+    }
+
+    /// As [`Self::on`], before anybody said who it is.
+    async fn unknown(log: Log) -> Self {
         let (feed, table) = (Feed::new(), Arc::new(Table::default()));
         let (log, shutdown) = (Arc::new(log), CancellationToken::new());
         let head = log.head;
@@ -71,10 +79,7 @@ impl World {
         let service = router::build(&app, routes);
         tokio::spawn(server.run(service, shutdown.clone(), app.sockets.clone()));
         let (socket, _) = connect_async(url).await.unwrap();
-        let mut world = Self { feed, table, shutdown, socket };
-        world.say(&json!({"t": "hello", "token": token()})).await;
-        assert_eq!(world.hear().await["t"], "welcome");
-        world
+        Self { feed, table, shutdown, socket }
     }
 
     async fn say(&mut self, frame: &Value) {
@@ -114,6 +119,22 @@ fn token() -> String {
     let ttl = chrono::Duration::hours(1);
     let grant = Grant { sub: Uuid::from_u128(7), role: Role::Admin, tenant: None, ttl };
     mint(&SecretString::from(SECRET), grant, Still.now()).unwrap()
+}
+
+#[tokio::test]
+async fn who_does_not_say_who_it_is_is_told_so() {
+    for (first, reason) in [
+        (json!({"t": "ping"}), "no hello with a token came within 5 s"),
+        (json!({"t": "hello"}), "no hello with a token came within 5 s"),
+        (
+            json!({"t": "hello", "token": "no.token.atall"}),
+            "the token is over or cannot be trusted",
+        ),
+    ] {
+        let mut world = World::unknown(Log { known: Vec::new(), head: 0 }).await;
+        world.say(&first).await;
+        assert_eq!(world.hear().await, json!({"t": "bye", "code": 4001, "reason": reason}));
+    }
 }
 
 #[tokio::test]

@@ -34,7 +34,7 @@ pub(super) const fn page(code: Code) -> Page {
         | Code::RouteNotFound
         | Code::NotFound
         | Code::InterviewNotFound
-        | Code::EntityNotFound
+        | Code::NotInQuarantine
         | Code::MethodNotAllowed
         | Code::UpgradeRequired => about_the_request(code),
         Code::Unauthenticated
@@ -52,6 +52,7 @@ pub(super) const fn page(code: Code) -> Page {
         | Code::RateLimited => about_the_moment(code),
         Code::Internal
         | Code::EngineFailed
+        | Code::EngineUnreachable
         | Code::EngineOff
         | Code::JournalUnavailable
         | Code::Overloaded
@@ -85,14 +86,14 @@ const fn about_the_request(code: Code) -> Page {
         Code::BodyTooLarge => of(
             "Body too large",
             "The body is larger than this route takes.",
-            "REST routes take 256 KiB, webhooks 1 MiB.",
-            "Send less: split a bulk request, or leave out what the route does not need.",
+            "REST routes take 256 KiB, webhooks 1 MiB, the import of applications 4 MiB.",
+            "Send less: split an import, or leave out what the route does not need.",
         ),
         Code::UnsupportedMediaType => of(
-            "Not a JSON body",
-            "Routes below /api/v1/ take JSON only.",
-            "The `Content-Type` header is absent or names another type.",
-            "Send `Content-Type: application/json`.",
+            "Unsupported kind of body",
+            "The body is of a kind that this route does not take.",
+            "It is compressed, which no route takes: what a small body unpacks to has no bound. Or the route is below /api/v1/, and the `Content-Type` header is absent or names something else than JSON.",
+            "Send the body as it is, without `Content-Encoding`, and as `Content-Type: application/json`.",
         ),
         Code::RouteNotFound => of(
             "No such route",
@@ -112,11 +113,11 @@ const fn about_the_request(code: Code) -> Page {
             "It was deleted, never existed, or belongs to another user or tenant.",
             "List the interviews with the same token and take an id from there.",
         ),
-        Code::EntityNotFound => of(
-            "No such entity",
-            "No supervised entity of this kind has this id.",
-            "The id or the kind in the path is wrong, or the entity was deleted.",
-            "Read /api/v1/tree for what is supervised.",
+        Code::NotInQuarantine => of(
+            "Not in quarantine",
+            "No entity of this kind and id is in quarantine, so there is nothing to release.",
+            "It is well, or was released a moment ago; or the id or the kind in the path is another one's.",
+            "Read /api/v1/tree for what is in quarantine.",
         ),
         Code::MethodNotAllowed => of(
             "Method not allowed",
@@ -235,8 +236,14 @@ const fn about_the_server(code: Code) -> Page {
         Code::EngineFailed => of(
             "Call engine failed",
             "The call engine answered something that cannot be used.",
-            "It is broken, or speaks another version of its interface.",
-            "Look at the engine's own log at the time of the request.",
+            "It is broken, speaks another version of its interface, does not accept our `INTERNAL_SERVICE_TOKEN`, or `MR_HIRE_BACKEND_URL` lacks the path that its routes begin with.",
+            "`/readyz?verbose` says what it answered last; then look at the engine's own log at that time.",
+        ),
+        Code::EngineUnreachable => of(
+            "Call engine unreachable",
+            "Nobody answers where the call engine should be, so it could not be asked.",
+            "The engine is down, or `MR_HIRE_BACKEND_URL` names another address.",
+            "Repeat as `Retry-After` says; `/readyz?verbose` shows when it answers again.",
         ),
         Code::EngineOff => of(
             "Call engine switched off",

@@ -153,7 +153,9 @@ fn pointer(list: &str, ids: &[Uuid], id: Uuid, field: &str) -> String {
 
 fn bound(list: &str, len: usize, errors: &mut Vec<FieldError>) {
     if len > ROWS_MAX {
-        errors.push(wrong_field(format!("#/{list}"), format!("has {len} rows; {ROWS_MAX} may be")));
+        let message =
+            format!("{list} has {len} rows, more than the {ROWS_MAX} an import may carry");
+        errors.push(wrong_field(format!("#/{list}"), message));
     }
 }
 
@@ -247,5 +249,23 @@ impl ApplicationRow {
             belongs_to: self.belongs_to,
             stages: StageScores { resume, quiz },
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn list_that_is_too_long_is_refused_with_its_length_and_the_limit() {
+        let mut errors = Vec::new();
+        bound("applications", ROWS_MAX, &mut errors);
+        assert!(errors.is_empty());
+        bound("applications", 5_000, &mut errors);
+        let said = "applications has 5000 rows, more than the 2000 an import may carry";
+        assert_eq!(
+            (errors[0].pointer.as_str(), errors[0].message.as_str()),
+            ("#/applications", said)
+        );
     }
 }

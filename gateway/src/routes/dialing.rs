@@ -4,10 +4,9 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
+use domain::MR_HIRE;
 use domain::ports::DialScope;
-use domain::{MR_HIRE, TenantId};
 use serde::{Deserialize, Serialize};
-use uuid::Uuid;
 
 use super::tree::{StopView, stops_for};
 use super::{Services, wrong_field};
@@ -93,22 +92,24 @@ fn read(
     Ok((scope, reason))
 }
 
+/// Reads a scope that somebody dials in.
 fn parse_scope(text: &str) -> Option<DialScope> {
-    let uuid = |text: &str| Uuid::parse_str(text).ok();
-    match text.split_once(':') {
-        None => (text == "all").then_some(DialScope::All),
-        Some(("tenant", id)) => uuid(id).map(TenantId).map(DialScope::Tenant),
-        Some(("provider", MR_HIRE)) => Some(DialScope::Provider(MR_HIRE.to_owned())),
-        Some(_) => None,
+    match DialScope::read(text) {
+        DialScope::Provider(name) if name != MR_HIRE => None,
+        DialScope::Unknown(_) => None,
+        scope => Some(scope),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use domain::TenantId;
+    use uuid::Uuid;
+
     use super::*;
 
     #[test]
-    fn every_scope_is_read_as_it_is_written() {
+    fn only_a_scope_that_stops_something_is_read() {
         let id = Uuid::nil();
         for scope in [
             DialScope::All,
@@ -120,5 +121,6 @@ mod tests {
         assert_eq!(parse_scope("everything"), None);
         assert_eq!(parse_scope(&format!("campaign:{id}")), None, "it would stop nothing");
         assert_eq!(parse_scope("tenant:x"), None);
+        assert_eq!(parse_scope("provider:twilio"), None);
     }
 }

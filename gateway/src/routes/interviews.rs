@@ -23,6 +23,9 @@ use crate::error::ApiError;
 use crate::extract::{Paged, Path, Query};
 use crate::problem::Code;
 
+/// After how many seconds an engine is asked again that did not answer as agreed.
+const UNSURE_RETRY_S: u64 = 5;
+
 /// The filters, as they stand in the query.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -236,9 +239,9 @@ pub struct StatsView {
     by_status: Map<String, Value>,
     by_provider: Map<String, Value>,
     by_outcome: Map<String, Value>,
-    /// Seconds.
+    /// Seconds, to hundredths.
     avg_duration: Option<f64>,
-    /// US dollars.
+    /// US dollars, to hundredths of a cent: calls cost cents.
     total_cost: f64,
     seq: i64,
 }
@@ -253,11 +256,17 @@ impl From<InterviewStats> for StatsView {
             by_status: counts(stats.by_status),
             by_provider: counts(stats.by_provider),
             by_outcome: counts(stats.by_outcome),
-            avg_duration: stats.average_duration,
-            total_cost: stats.total_cost,
+            avg_duration: stats.average_duration.map(|seconds| rounded(seconds, 2)),
+            total_cost: rounded(stats.total_cost, 4),
             seq: stats.seq,
         }
     }
+}
+
+/// Rounds to so many decimals: the rest is what floating-point sums leave behind.
+fn rounded(value: f64, decimals: i32) -> f64 {
+    let factor = 10_f64.powi(decimals);
+    (value * factor).round() / factor
 }
 
 fn sync_failed(error: SyncError) -> ApiError {
@@ -267,16 +276,18 @@ fn sync_failed(error: SyncError) -> ApiError {
     };
     match error {
         EngineError::Off => ApiError::new(Code::EngineOff),
-        EngineError::Throttled { retry_after } => {
+        EngineError::NotSent => ApiError::new(Code::EngineUnreachable).because(error),
+        EngineError::Throttled { retry_after } | EngineError::NotAdmitted { retry_after } => {
             let seconds = u64::try_from(retry_after.num_seconds()).unwrap_or_default();
-            ApiError::new(Code::EngineFailed).retry_after_s(seconds)
+            ApiError::new(Code::EngineFailed).retry_after_s(seconds).because(error)
         }
-        EngineError::NotSent => ApiError::new(Code::EngineFailed).detail(
-            "the call engine cannot be reached: look at MR_HIRE_BACKEND_URL, and at the engine",
-        ),
-        EngineError::NotFound => ApiError::new(Code::EngineFailed)
-            .detail("there is no list of calls at MR_HIRE_BACKEND_URL: is its path right?"),
-        other => ApiError::new(Code::EngineFailed).because(other),
+        // It was only read from, so asking again does no harm.
+        EngineError::Unsure(_) => {
+            ApiError::new(Code::EngineFailed).retry_after_s(UNSURE_RETRY_S).because(error)
+        }
+        EngineError::NotFound | EngineError::Refused { .. } => {
+            ApiError::new(Code::EngineFailed).because(error)
+        }
     }
 }
 
@@ -316,4 +327,45 @@ fn instant(name: &'static str, text: &str, edge: Edge) -> Result<DateTime<Utc>, 
 
 fn uuid(name: &'static str, text: &str) -> Result<Uuid, ApiError> {
     Uuid::parse_str(text).map_err(|_| wrong_parameter(name, format!("{name} is no UUID")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_are_rounded_at_the_edge() {
+        let stats = InterviewStats {
+            total: 3,
+            by_status: Vec::new(),
+            by_provider: Vec::new(),
+            by_outcome: Vec::new(),
+            average_duration: Some(226.0 / 3.0),
+            total_cost: 0.1 + 0.2 + 0.00125,
+            seq: 1,
+        };
+        let view = serde_json::to_value(StatsView::from(stats)).unwrap();
+        assert_eq!((&view["avgDuration"], &view["totalCost"]), (&75.33.into(), &0.3013.into()));
+    }
+
+    #[test]
+    fn sync_may_be_repeated_when_the_engine_was_away_and_not_when_it_said_no() {
+        let document = |error| {
+            let failed = sync_failed(SyncError::Engine(error));
+            let place = crate::error::Occurrence::default();
+            let body = serde_json::to_value(failed.document(place)).unwrap();
+            (body["code"].clone(), body["retryable"].clone())
+        };
+        let minute = chrono::Duration::minutes(1);
+        let unsure = EngineError::Unsure(anyhow::anyhow!("no JSON"));
+        assert_eq!(document(EngineError::NotSent), ("engine_unreachable".into(), true.into()));
+        assert_eq!(document(unsure), ("engine_failed".into(), true.into()));
+        for wait in [
+            EngineError::Throttled { retry_after: minute },
+            EngineError::NotAdmitted { retry_after: minute },
+        ] {
+            assert_eq!(document(wait), ("engine_failed".into(), true.into()));
+        }
+        assert_eq!(document(EngineError::NotFound), ("engine_failed".into(), false.into()));
+    }
 }

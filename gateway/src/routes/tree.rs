@@ -22,9 +22,6 @@ use crate::error::{ApiError, FieldError, Place};
 use crate::extract::Path;
 use crate::problem::Code;
 
-/// What the scope of a tenant's stop begins with.
-const TENANT_SCOPES: &str = "tenant:";
-
 /// `GET /api/v1/tree`.
 pub(super) async fn show(
     State(services): State<Arc<Services>>,
@@ -50,9 +47,8 @@ pub(super) async fn release(
     let key = EntityKey { kind, id: EntityId(id) };
     let was_there = services.tree.release(key, principal.confined_to()).await?;
     if !was_there {
-        return Err(
-            ApiError::new(Code::EntityNotFound).detail(format!("{kind} {id} is not in quarantine"))
-        );
+        return Err(ApiError::new(Code::NotInQuarantine)
+            .detail(format!("{kind} {id} is not in quarantine")));
     }
     Ok(Json(Data::new(ReleasedView { kind: kind.as_str(), id, released: true })))
 }
@@ -77,7 +73,7 @@ pub struct TreeView {
     kinds: Vec<KindView>,
     quarantined: Vec<QuarantinedView>,
     /// Open intents by status.
-    intents: BTreeMap<String, i64>,
+    intents: BTreeMap<&'static str, i64>,
 }
 
 #[derive(Serialize)]
@@ -126,9 +122,9 @@ pub(super) struct StopView {
 
 /// Returns the stops that hold somebody's dials: another tenant's do not.
 pub(super) fn stops_for(stops: &[DialStop], viewer: &Principal) -> Vec<StopView> {
-    let own = viewer.confined_to().map(|tenant| DialScope::Tenant(tenant).as_text());
+    let own = viewer.confined_to().map(DialScope::Tenant);
     let holds = |stop: &&DialStop| match &own {
-        Some(own) => stop.scope == *own || !stop.scope.starts_with(TENANT_SCOPES),
+        Some(own) => stop.scope == *own || !matches!(stop.scope, DialScope::Tenant(_)),
         None => true,
     };
     let shown = |stop: &DialStop| match &own {
@@ -144,7 +140,7 @@ pub(super) fn stops_for(stops: &[DialStop], viewer: &Principal) -> Vec<StopView>
 impl From<&DialStop> for StopView {
     fn from(stop: &DialStop) -> Self {
         let DialStop { scope, by, reason, since } = stop.clone();
-        Self { scope, by: Some(by), reason, since }
+        Self { scope: scope.as_text(), by: Some(by), reason, since }
     }
 }
 
@@ -155,9 +151,9 @@ impl TreeView {
         let is_shown = |tenant: TenantId| confined.is_none_or(|own| own == tenant);
         let quarantined: Vec<&QuarantinedEntity> =
             stats.quarantined.iter().filter(|entity| is_shown(entity.tenant)).collect();
-        let mut intents: BTreeMap<String, i64> = BTreeMap::new();
+        let mut intents = BTreeMap::new();
         for one in stats.intents.iter().filter(|one| is_shown(one.tenant)) {
-            *intents.entry(one.status.clone()).or_default() += one.count;
+            *intents.entry(one.status.as_str()).or_default() += one.count;
         }
         let stops = stops_for(&stats.stops, viewer);
         let scopes: Vec<&str> = stops.iter().map(|stop| stop.scope.as_str()).collect();

@@ -108,7 +108,13 @@ impl Keeper {
             never = self.watch() => match never {},
         };
         match asked {
-            Ok(()) => self.postmaster.shut_down(&self.cluster.data).await,
+            Ok(()) => {
+                self.postmaster.shut_down(&self.cluster.data).await?;
+                // Its socket is gone with it; the next start makes a folder of its own. What somebody
+                // else put into this one is not ours to remove.
+                let _is_kept = std::fs::remove_dir(&self.cluster.sockets);
+                Ok(())
+            }
             Err(_dropped) => Ok(()),
         }
     }

@@ -64,7 +64,7 @@ async fn put_stop(
 ) -> Stored<()> {
     let tenant = match scope {
         DialScope::Tenant(tenant) => *tenant,
-        DialScope::All | DialScope::Provider(_) => TenantId::DEFAULT,
+        DialScope::All | DialScope::Provider(_) | DialScope::Unknown(_) => TenantId::DEFAULT,
     };
     sqlx::query!(
         "insert into dialing_stops (scope, tenant_id, stopped_by, reason, since)
@@ -99,7 +99,7 @@ async fn leaving(
 ) -> Stored<u32> {
     let tenant = match scope {
         DialScope::Tenant(tenant) => Some(tenant.0),
-        DialScope::All | DialScope::Provider(_) => None,
+        DialScope::All | DialScope::Provider(_) | DialScope::Unknown(_) => None,
     };
     let leaving = sqlx::query_scalar!(
         r#"select count(*) as "leaving!" from intents
@@ -113,10 +113,15 @@ async fn leaving(
 }
 
 async fn list(connection: &mut PgConnection) -> Stored<Vec<DialStop>> {
-    let stops = sqlx::query_as!(
-        DialStop,
+    let stops = sqlx::query!(
         r#"select scope, stopped_by as "by", reason, since from dialing_stops
            order by since, scope"#,
     );
-    Ok(stops.fetch_all(connection).await?)
+    let stops = stops.fetch_all(connection).await?.into_iter().map(|row| DialStop {
+        scope: DialScope::read(&row.scope),
+        by: row.by,
+        reason: row.reason,
+        since: row.since,
+    });
+    Ok(stops.collect())
 }

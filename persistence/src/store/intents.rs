@@ -1,7 +1,7 @@
 //! Outside effects beside the journal: finding those that need work, and what is learnt meanwhile.
 
 use chrono::{DateTime, Utc};
-use domain::ports::{DueIntent, IntentCount, Intents, OpenIntent};
+use domain::ports::{DueIntent, IntentCount, Intents, OpenIntent, OpenStatus};
 use domain::{Attempt, IntentId, OperationClass, Reach, TenantId};
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -241,9 +241,9 @@ async fn counts(connection: &mut PgConnection) -> Stored<Vec<IntentCount>> {
            from intents n where n.status in ('sending', 'ambiguous')
            group by n.tenant_id, n.status"#
     );
-    let counts = counts.fetch_all(connection).await?.into_iter().map(|row| {
-        let (tenant, status, count) = (TenantId(row.tenant), row.status, row.count);
-        IntentCount { tenant, status, count }
+    let counts = counts.fetch_all(connection).await?.into_iter().filter_map(|row| {
+        let status = OpenStatus::read(&row.status)?;
+        Some(IntentCount { tenant: TenantId(row.tenant), status, count: row.count })
     });
     Ok(counts.collect())
 }

@@ -19,6 +19,7 @@ use tracing::error;
 
 use super::evidence::read_object;
 use super::leave::LastMoment;
+use super::mend::{self, Read};
 use super::search::{Looked, Search};
 use super::wire::{self, AnalyzeCall, CallAnalyzed, CallList, CallPlaced, PlaceCall};
 use crate::retry;
@@ -136,9 +137,11 @@ impl MrHire {
 
     async fn call_once(&self, id: &CallId) -> Result<CallReport, EngineError> {
         let url = self.url(&["call", id.as_str()])?;
-        let object: Map<String, Value> =
+        let value: Map<String, Value> =
             self.send(self.http.get(url), PULL_TIMEOUT).await?.accepted()?;
-        let evidence = read_object(&object).map_err(|error| EngineError::Unsure(error.into()))?;
+        // Nobody is shown the remarks of a pull.
+        let read = Read { value, is_mended: false };
+        let evidence = read_object(&read).map_err(|error| EngineError::Unsure(error.into()))?;
         if evidence.report.call_id != *id {
             let other = &evidence.report.call_id;
             return Err(EngineError::Unsure(anyhow::anyhow!(
@@ -187,7 +190,8 @@ impl Answer {
     /// Reads a 2xx as `T`, and everything else as what may be concluded from it.
     fn accepted<T: serde::de::DeserializeOwned>(self) -> Result<T, EngineError> {
         if self.status.is_success() {
-            return serde_json::from_slice(&self.body)
+            return mend::read(&self.body)
+                .map(|read| read.value)
                 .map_err(|error| EngineError::Unsure(error.into()));
         }
         Err(self.failure())
@@ -207,7 +211,7 @@ impl Answer {
             // somebody has put it right.
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
                 error!("the call engine does not know us: check INTERNAL_SERVICE_TOKEN");
-                EngineError::Throttled { retry_after: UNKNOWN_CALLER_RETRY }
+                EngineError::NotAdmitted { retry_after: UNKNOWN_CALLER_RETRY }
             }
             // May or may not have been done, whatever the family says.
             StatusCode::REQUEST_TIMEOUT | StatusCode::CONFLICT | StatusCode::TOO_EARLY => unsure(),

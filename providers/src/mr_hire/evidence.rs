@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::fields::{Fields, clean};
+use super::mend::{self, Read};
 
 /// Turns read of one report; a call of two hours has some hundreds.
 const TURNS_MAX: usize = 10_000;
@@ -20,50 +21,17 @@ pub struct MrHireReader;
 impl EvidenceReader for MrHireReader {
     fn read(&self, body: &[u8]) -> Result<Evidence, Unusable> {
         let unusable = |pointer, why: String| Unusable { pointer, why };
-        let parsed: Value = serde_json::from_slice(body)
-            .or_else(|error| serde_json::from_slice(&whole_characters(body).ok_or(error)?))
+        let Read { value, is_mended } = mend::read(body)
             .map_err(|error| unusable("#", format!("the body is no JSON: {error}")))?;
-        let Value::Object(object) = parsed else {
+        let Value::Object(object) = value else {
             return Err(unusable("#", "the body is no JSON object".to_owned()));
         };
-        read_object(&object)
+        read_object(&Read { value: object, is_mended })
     }
-}
-
-/// Replaces halves of characters, which are JSON and no text: a sender that cuts a text in the middle of
-/// an emoji writes one. None when there is nothing to replace.
-fn whole_characters(body: &[u8]) -> Option<Vec<u8>> {
-    const REPLACEMENT: &[u8] = b"\\ufffd";
-    let mut whole = body.to_vec();
-    let mut at = 0;
-    let mut is_changed = false;
-    while at < whole.len() {
-        match (whole[at], escaped(&whole[at..])) {
-            (b'\\', Some(0xd800..=0xdbff))
-                if matches!(escaped(&whole[at + 6..]), Some(0xdc00..=0xdfff)) =>
-            {
-                at += 12;
-            }
-            (b'\\', Some(0xd800..=0xdfff)) => {
-                whole[at..at + 6].copy_from_slice(REPLACEMENT);
-                is_changed = true;
-                at += 6;
-            }
-            (b'\\', _) => at += 2,
-            _ => at += 1,
-        }
-    }
-    is_changed.then_some(whole)
-}
-
-/// Returns the number that bytes like `\u00e9` begin with.
-fn escaped(bytes: &[u8]) -> Option<u16> {
-    let digits = bytes.strip_prefix(b"\\u")?.get(..4)?;
-    u16::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
 }
 
 /// Reads the object of a call.
-pub(super) fn read_object(object: &Map<String, Value>) -> Result<Evidence, Unusable> {
+pub(super) fn read_object(object: &Read<Map<String, Value>>) -> Result<Evidence, Unusable> {
     let mut fields = Fields::of(object);
     let call_id = match fields.value("callId") {
         Some(Value::String(text)) => CallId::parse(text)
@@ -89,7 +57,7 @@ pub(super) fn read_object(object: &Map<String, Value>) -> Result<Evidence, Unusa
         occurred_at: fields.parsed("occurredAt", instant),
         call_id,
     };
-    let event_id = fields.text("eventId").filter(|name| name.len() <= EVENT_ID_BYTES_MAX);
+    let event_id = fields.parsed("eventId", event_name);
     Ok(Evidence { report, event_id, remarks: fields.remarks() })
 }
 
@@ -106,7 +74,10 @@ fn messages(fields: &mut Fields<'_>) -> Option<Turns> {
     let mut unread = rows.len().saturating_sub(TURNS_MAX);
     for row in rows.iter().take(TURNS_MAX) {
         match turn(row) {
-            Some(turn) => said.push(turn),
+            Some(turn) => {
+                fields.remark_loss("messages", &turn.message);
+                said.push(SaidTurn { message: clean(&turn.message), ..turn });
+            }
             None => unread += 1,
         }
     }
@@ -118,7 +89,7 @@ fn messages(fields: &mut Fields<'_>) -> Option<Turns> {
 
 fn turn(row: &Value) -> Option<SaidTurn> {
     let message = match row.get("message") {
-        Some(Value::String(text)) => clean(text),
+        Some(Value::String(text)) => text.clone(),
         Some(Value::Null) | None => String::new(),
         Some(_) => return None,
     };
@@ -130,6 +101,19 @@ fn turn(row: &Value) -> Option<SaidTurn> {
             .or_else(|| row.get("sequence_order"))
             .and_then(Value::as_i64),
     })
+}
+
+/// A name that tells deliveries apart. Of two that lost a character each could be the other one, and the
+/// second would be taken for a repetition: the bytes tell such deliveries apart better.
+fn event_name(text: &str) -> Result<String, InvalidValue> {
+    let invalid = |why| Err(InvalidValue { what: "event id", why });
+    if text.len() > EVENT_ID_BYTES_MAX {
+        return invalid("is longer than 200 bytes");
+    }
+    if text.contains(char::REPLACEMENT_CHARACTER) {
+        return invalid("has lost characters");
+    }
+    Ok(text.to_owned())
 }
 
 /// Our intent, from the metadata that the engine echoes. Others' metadata is theirs.
@@ -211,6 +195,68 @@ mod tests {
     }
 
     #[test]
+    fn remark_names_its_field_once_and_says_what_is_wrong_with_it() {
+        let evidence = read(
+            r#"{"callId":"c","status":"exploded","duration":-1,"cost":"much","provider":7,
+                "messages":[{"role":"user","message":"a\u0000"},{"role":"user","message":"b\u0000"}]}"#,
+        );
+        assert_eq!(
+            evidence.unwrap().remarks.unwrap().split("; ").collect::<Vec<_>>(),
+            [
+                "status is none of queued, ringing, in-progress, ended, failed",
+                "provider is a number and not a text",
+                "duration is not between 0 s and a week",
+                "cost is a text and not a number",
+                "messages has characters that could not be read: they became U+FFFD",
+            ]
+        );
+    }
+
+    #[test]
+    fn number_that_no_double_holds_costs_its_field_and_nothing_else() {
+        let evidence = read(
+            r#"{"callId":"c","status":"ended","duration":1e999,"cost":-1e999,"summary":1e999,
+                "other":[1e999],"messages":[{"role":"user","message":"x","sequenceOrder":1e999}]}"#,
+        )
+        .unwrap();
+        assert_eq!(evidence.report.status, Some(CallStatus::Ended));
+        assert_eq!((evidence.report.duration, evidence.report.cost), (None, None));
+        assert_eq!(evidence.report.messages.unwrap().as_slice().len(), 1);
+        assert_eq!(
+            evidence.remarks.as_deref(),
+            Some(
+                "duration is not between 0 s and a week; cost is not between 0 and 10,000 dollars; \
+                 summary is a number and not a text"
+            )
+        );
+    }
+
+    #[test]
+    fn call_id_that_lost_a_character_names_no_call() {
+        for lost in [r"call_\ud800", r"call_\ud801", r"call_\ufffd"] {
+            let refused = read(&format!(r#"{{"callId":"{lost}","status":"ended"}}"#)).unwrap_err();
+            assert_eq!(
+                (refused.pointer, refused.why.as_str()),
+                ("#/callId", "call id has lost characters")
+            );
+        }
+    }
+
+    #[test]
+    fn event_name_that_lost_a_character_does_not_name_its_event() {
+        for (id, why) in [
+            (r"\ud800".to_owned(), "has lost characters"),
+            ("e".repeat(201), "is longer than 200 bytes"),
+        ] {
+            let evidence = read(&format!(r#"{{"callId":"c","eventId":"{id}"}}"#)).unwrap();
+            assert_eq!(
+                (evidence.event_id, evidence.remarks),
+                (None, Some(format!("eventId {why}")))
+            );
+        }
+    }
+
+    #[test]
     fn bytes_without_a_usable_call_id_are_no_evidence() {
         for (body, pointer) in [
             ("", "#"),
@@ -233,6 +279,8 @@ mod tests {
         assert_eq!(evidence.report.status, Some(CallStatus::Ended));
         assert_eq!(evidence.report.summary.as_deref(), Some("cut \u{fffd}"));
         assert_eq!(evidence.report.transcript.as_deref(), Some("\u{1f600} \\ud83d"));
+        let said = "summary has characters that could not be read: they became U+FFFD";
+        assert_eq!(evidence.remarks.as_deref(), Some(said));
     }
 
     #[test]

@@ -3,18 +3,22 @@
 use domain::InvalidValue;
 use serde_json::{Map, Value};
 
+use super::mend::Read;
+
 /// How many remarks are kept; a body can be wrong in more ways than anybody reads.
 const REMARKS_MAX: usize = 16;
 
 /// A JSON object being read, and what was found wrong with it.
 pub(super) struct Fields<'a> {
     object: &'a Map<String, Value>,
+    /// A U+FFFD in it may be what is left of a character that could not be read.
+    is_mended: bool,
     remarks: Vec<String>,
 }
 
 impl<'a> Fields<'a> {
-    pub fn of(object: &'a Map<String, Value>) -> Self {
-        Self { object, remarks: Vec::new() }
+    pub fn of(read: &'a Read<Map<String, Value>>) -> Self {
+        Self { object: &read.value, is_mended: read.is_mended, remarks: Vec::new() }
     }
 
     /// Returns what was found wrong, as one text.
@@ -22,9 +26,19 @@ impl<'a> Fields<'a> {
         (!self.remarks.is_empty()).then(|| self.remarks.join("; "))
     }
 
+    /// Notes `why`, which goes on where the field's name ends; the same thing is noted once.
     pub fn remark(&mut self, name: &str, why: impl std::fmt::Display) {
-        if self.remarks.len() < REMARKS_MAX {
-            self.remarks.push(format!("{name} {why}"));
+        let remark = format!("{name} {why}");
+        if self.remarks.len() < REMARKS_MAX && !self.remarks.contains(&remark) {
+            self.remarks.push(remark);
+        }
+    }
+
+    /// Notes that characters of a field's `text` could not be read, if that is so.
+    pub fn remark_loss(&mut self, name: &str, text: &str) {
+        let is_lost = |c: char| c == '\0' || self.is_mended && c == char::REPLACEMENT_CHARACTER;
+        if text.contains(is_lost) {
+            self.remark(name, "has characters that could not be read: they became U+FFFD");
         }
     }
 
@@ -38,14 +52,9 @@ impl<'a> Fields<'a> {
 
     /// Returns a text, with NUL replaced; a blank one is nothing.
     pub fn text(&mut self, name: &'static str) -> Option<String> {
-        match self.value(name)? {
-            Value::String(text) if text.trim().is_empty() => None,
-            Value::String(text) => Some(clean(text)),
-            other => {
-                self.remark(name, format_args!("is {} and not a text", type_name(other)));
-                None
-            }
-        }
+        let text = self.written(name)?;
+        self.remark_loss(name, text);
+        Some(clean(text))
     }
 
     /// Returns a text parsed as `T`.
@@ -54,8 +63,18 @@ impl<'a> Fields<'a> {
         name: &'static str,
         parse: impl FnOnce(&str) -> Result<T, InvalidValue>,
     ) -> Option<T> {
-        let text = self.text(name)?;
-        parse(&text).map_err(|why| self.remark(name, why)).ok()
+        let text = clean(self.written(name)?);
+        parse(&text).map_err(|invalid| self.remark(name, invalid.why)).ok()
+    }
+
+    fn written(&mut self, name: &'static str) -> Option<&'a str> {
+        match self.value(name)? {
+            Value::String(text) => (!text.trim().is_empty()).then_some(text),
+            other => {
+                self.remark(name, format_args!("is {} and not a text", type_name(other)));
+                None
+            }
+        }
     }
 
     /// Returns a number parsed as `T`.
@@ -64,10 +83,11 @@ impl<'a> Fields<'a> {
         name: &'static str,
         parse: impl FnOnce(f64) -> Result<T, InvalidValue>,
     ) -> Option<T> {
-        match self.value(name)?.as_f64() {
-            Some(number) => parse(number).map_err(|why| self.remark(name, why)).ok(),
+        let value = self.value(name)?;
+        match value.as_f64() {
+            Some(number) => parse(number).map_err(|invalid| self.remark(name, invalid.why)).ok(),
             None => {
-                self.remark(name, "is not a number");
+                self.remark(name, format_args!("is {} and not a number", type_name(value)));
                 None
             }
         }

@@ -4,6 +4,7 @@ mod client;
 mod evidence;
 mod fields;
 mod leave;
+mod mend;
 mod search;
 mod wire;
 

@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, HashMap};
 use uuid::Uuid;
 
 use crate::cast::Candidate;
-use crate::engine::{CallEntry, CallStatus, Ledger};
+use crate::engine::{CallEntry, CallStatus, DialRequest, Ledger};
 use crate::product::{InterviewDetail, ScreeningRow};
 
 pub use collect::collect;
@@ -55,7 +55,10 @@ pub fn compare(cast: &[Candidate], ledger: &Ledger, records: &Records) -> Vec<St
             differences.push(of("nothing is known of the application".to_owned()));
             continue;
         };
-        differences.extend(compare_interviews(calls, &record.interviews).into_iter().map(of));
+        let compared = compare_interviews(calls, &record.interviews);
+        differences.extend(compared.into_iter().map(of));
+        let lost = dials_lost(candidate, calls, ledger);
+        differences.extend(check_unknown(&record.interviews, lost).map(of));
         let expected = expected::screening(candidate, calls, &ledger.analyses);
         match expected.and_then(|expected| expected.compare(record.screening.as_ref())) {
             Ok(()) => {}
@@ -78,16 +81,42 @@ fn compare_interviews(calls: &[&CallEntry], interviews: &[InterviewDetail]) -> V
     for interview in interviews {
         let row = &interview.row;
         let is_known = calls.iter().any(|call| row.call_id.as_deref() == Some(&call.call_id));
-        // An order that was taken back before it was sent has no call, and needs none. One whose answer
-        // was lost to an engine that forgets metadata says that nobody knows; the call it may have led
-        // to has an interview of its own, which was asked for above.
-        let needs_none = row.call_id.is_none()
-            && matches!(row.outcome.as_deref(), Some("cancelled" | "outcome_unknown"));
-        if !is_known && !needs_none {
+        // An order that was taken back before it was sent has no call, and needs none.
+        let is_cancelled = row.call_id.is_none() && row.outcome.as_deref() == Some("cancelled");
+        if !is_known && !is_cancelled && !is_unknown_order(interview) {
             differences.push(format!("interview {} ({:?}) has no call", row.id, row.call_id));
         }
     }
     differences
+}
+
+/// Says whether nobody knows which call an order led to.
+fn is_unknown_order(interview: &InterviewDetail) -> bool {
+    let row = &interview.row;
+    row.call_id.is_none() && row.outcome.as_deref() == Some("outcome_unknown")
+}
+
+/// Counts the dials of a candidate that cannot be found again once their answer is lost: the engine told of
+/// their calls without the metadata they were placed with, or they were placed with none. The calls have
+/// interviews of their own.
+fn dials_lost(candidate: &Candidate, calls: &[&CallEntry], ledger: &Ledger) -> usize {
+    let is_lost = |request: &&DialRequest| {
+        let call =
+            request.answer.began().and_then(|id| calls.iter().find(|call| call.call_id == id));
+        request.application_id == Some(candidate.id())
+            && call.is_some_and(|call| call.metadata_forgotten || request.metadata.is_none())
+    };
+    ledger.requests.iter().filter(is_lost).count()
+}
+
+/// An order may end as unknown only where the engine made it so.
+fn check_unknown(interviews: &[InterviewDetail], lost: usize) -> Option<String> {
+    let unknown = interviews.iter().filter(|interview| is_unknown_order(interview)).count();
+    (unknown > lost).then(|| {
+        format!(
+            "{unknown} orders ended as unknown, and only {lost} of their calls were not to be found"
+        )
+    })
 }
 
 fn compare_call(call: &CallEntry, interview: &InterviewDetail) -> Vec<String> {
@@ -138,7 +167,7 @@ mod tests {
     use crate::cast::Home;
     use crate::clock::Moment;
     use crate::engine::{
-        AnalyzeRequest, DialAnswer, DialRequest, Origin, Outcome, Provider, Totals, WebhookTally,
+        AnalyzeRequest, DialAnswer, Origin, Outcome, Provider, Totals, WebhookTally,
     };
     use crate::product::{InterviewRow, Message};
 
@@ -179,6 +208,7 @@ mod tests {
             turns_not_blank: if is_real { 2 } else { 0 },
             webhooks: WebhookTally::default(),
             acknowledged: Vec::new(),
+            metadata_forgotten: false,
         }
     }
 
@@ -235,7 +265,7 @@ mod tests {
                 idempotency_key: Some("key_2".to_owned()),
                 phone_number: Some(candidate.application.phone_number.clone()),
                 application_id: Some(id),
-                metadata: None,
+                metadata: serde_json::from_value(serde_json::json!({"intentId": "i"})).unwrap(),
                 answer: DialAnswer::Accepted { call_id: "call_2".to_owned() },
             };
             let analysis = AnalyzeRequest {
@@ -261,6 +291,16 @@ mod tests {
 
         fn compare(&self) -> Vec<String> {
             compare(std::slice::from_ref(&self.candidate), &self.ledger, &self.records)
+        }
+
+        /// The second order ends as unknown, and its call is an interview that nobody ordered.
+        fn lose_the_second_order(&mut self) {
+            let interviews = &mut self.record().interviews;
+            let mut order = interviews[1].clone();
+            order.row.id = Uuid::from_u128(7);
+            order.row.call_id = None;
+            order.row.outcome = Some("outcome_unknown".to_owned());
+            interviews.push(order);
         }
 
         fn record(&mut self) -> &mut Record {
@@ -310,6 +350,18 @@ mod tests {
             defect(&mut case);
             assert_ne!(case.compare(), Vec::<String>::new(), "{what} goes unnoticed");
         }
+    }
+
+    #[test]
+    fn order_ends_as_unknown_only_where_the_engine_forgot_whose_its_call_was() {
+        let mut case = Case::new();
+        case.lose_the_second_order();
+        let differences = case.compare();
+        assert!(differences.iter().any(|one| one.contains("ended as unknown")), "{differences:?}");
+        case.ledger.calls[1].metadata_forgotten = true;
+        assert_eq!(case.compare(), Vec::<String>::new());
+        case.lose_the_second_order();
+        assert_ne!(case.compare(), Vec::<String>::new(), "one lost dial is no excuse for two");
     }
 
     #[test]

@@ -153,7 +153,12 @@ async fn play(settings: LoadSettings, json: bool) -> anyhow::Result<()> {
     let result = load.run().await;
     watching.abort(); // Only says how far it is; there is nothing to finish.
     let report = result?;
-    if json { report::json(&report) } else { summarize(&report) }
+    if json {
+        report::json(&report)?;
+    } else {
+        summarize(&report);
+    }
+    Ok(report.accepted()?)
 }
 
 /// Says how far the run is, on standard error.
@@ -199,7 +204,7 @@ impl Speedometer {
     }
 }
 
-fn summarize(report: &LoadReport) -> anyhow::Result<()> {
+fn summarize(report: &LoadReport) {
     report::line(format!("target      {}", report.target));
     report::line(format!("calls       {} on {} connections", report.calls, report.connections));
     report::line(format!("sent        {} in {:.2} s", report.sent, report.seconds));
@@ -217,7 +222,6 @@ fn summarize(report: &LoadReport) -> anyhow::Result<()> {
         // Without the wait for the intended moment, whose timer is exact to a millisecond only.
         report::line(format!("service ms  {}", percentiles(&report.service_ms)));
     }
-    Ok(())
 }
 
 fn percentiles(latency: &Latency) -> String {

@@ -55,6 +55,8 @@ pub(super) struct Entry {
     pub call: Arc<Call>,
     pub tally: WebhookTally,
     pub acknowledged: Vec<Acknowledgement>,
+    /// It was told of without the metadata it was placed with.
+    pub metadata_forgotten: bool,
 }
 
 /// A key that was used.
@@ -166,7 +168,12 @@ impl Book {
         let tally = WebhookTally { planned, ..WebhookTally::default() };
         self.live.push(Reverse(call.over_at()));
         self.numbers.insert(call.call_id.clone(), call.number);
-        self.entries.push(Entry { call: Arc::clone(call), tally, acknowledged: Vec::new() });
+        self.entries.push(Entry {
+            call: Arc::clone(call),
+            tally,
+            acknowledged: Vec::new(),
+            metadata_forgotten: false,
+        });
     }
 
     fn count_attempt(&mut self, order: &Order) -> u32 {
@@ -261,6 +268,22 @@ impl Book {
         let start = end.saturating_sub(limit);
         let page = self.entries[start..end].iter().rev();
         (page.map(|entry| Arc::clone(&entry.call)).collect(), start > 0)
+    }
+
+    /// Says whether calls that are told of now keep their metadata; writes down of which it is forgotten.
+    pub(super) fn keeps_metadata<'a>(
+        &mut self,
+        calls: impl IntoIterator<Item = &'a Arc<Call>>,
+    ) -> bool {
+        if !self.faults.metadata_forgotten {
+            return true;
+        }
+        for call in calls {
+            if let Some(entry) = self.entry_mut(call.number) {
+                entry.metadata_forgotten |= call.order.metadata.is_some();
+            }
+        }
+        false
     }
 
     /// Changes what is written down about a call's webhooks, if the call is still known.

@@ -249,5 +249,6 @@ fn describe(engine: &Inner, entry: &Entry) -> CallEntry {
         turns_not_blank: call.talk_size.turns_not_blank,
         webhooks: entry.tally.clone(),
         acknowledged: entry.acknowledged.clone(),
+        metadata_forgotten: entry.metadata_forgotten,
     }
 }

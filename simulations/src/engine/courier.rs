@@ -81,7 +81,7 @@ impl Courier {
         let (with_metadata, secret) = {
             let mut book = engine.book();
             book.note(call.number, |tally| tally.sent += 1);
-            (!book.faults.metadata_forgotten, book.faults.webhooks.secret)
+            (book.keeps_metadata([call]), book.faults.webhooks.secret)
         };
         let mut body = call.webhook(emission, with_metadata);
         body.attempt = Some(number);

@@ -173,6 +173,9 @@ pub struct CallEntry {
     pub webhooks: WebhookTally,
     /// Every delivery that was answered 2xx, oldest first.
     pub acknowledged: Vec<Acknowledgement>,
+    /// Whether it was told of without the metadata it was placed with.
+    #[serde(default)]
+    pub metadata_forgotten: bool,
 }
 
 /// Counts of a call's webhooks.

@@ -56,7 +56,8 @@ pub(super) async fn list_calls(
         let mut book = engine.book();
         break_at_times(&mut book)?;
         let (calls, more) = book.page(before, limit);
-        (calls, more, !book.faults.metadata_forgotten)
+        let with_metadata = book.keeps_metadata(&calls);
+        (calls, more, with_metadata)
     };
     let last = calls.last().filter(|_| more);
     let next_cursor = last.map(|call| format!("{CURSOR_PREFIX}{}", call.number));
@@ -85,7 +86,8 @@ pub(super) async fn get_call(
         let mut book = engine.book();
         break_at_times(&mut book)?;
         let call = book.find(&call_id).cloned().ok_or(Refusal::NotFound)?;
-        (call, !book.faults.metadata_forgotten)
+        let with_metadata = book.keeps_metadata([&call]);
+        (call, with_metadata)
     };
     Ok(Json(call.detail(engine.clock.now(), with_metadata)))
 }

@@ -62,18 +62,35 @@ impl Application {
     /// Makes up one application; each `position` of a seed is another person.
     pub(crate) fn generate(seed: u64, position: u32, after_s: f64) -> Self {
         let mut dice = dice(seed, Purpose::World, position.into());
-        let mut pick = |from: &[&str]| from.choose(&mut dice).map_or("", |name| *name).to_owned();
-        let candidate_name = format!("{} {}", pick(GIVEN_NAMES), pick(FAMILY_NAMES));
-        let role = pick(ROLES);
+        let role = ROLES.choose(&mut dice).copied().unwrap_or_default().to_owned();
         Self {
             application_id: uuid::Builder::from_random_bytes(dice.random()).into_uuid(),
             phone_number: format!("+9190{:08}", position % 100_000_000), // Nobody has another's.
-            candidate_name,
+            candidate_name: name_of(seed, position),
             belongs_to: Some(uuid::Builder::from_random_bytes(dice.random()).into_uuid()),
             role,
             provider: Provider::default(),
             start: Start::AfterS(after_s),
             attempts: Vec::new(),
+        }
+    }
+}
+
+/// Returns the name of the person at `position`: of some thousands in a row no two share theirs, or it
+/// would look as if somebody was rung for no reason.
+fn name_of(seed: u64, position: u32) -> String {
+    /// From one person to the next; prime to the number of names, so that all of them come up.
+    const STRIDE: u64 = 135;
+    let (given, family) = (GIVEN_NAMES.len() as u64, FAMILY_NAMES.len() as u64);
+    let first = dice(seed, Purpose::World, u64::MAX).random_range(0..given * family);
+    let place = (first + u64::from(position) * STRIDE) % (given * family);
+    let given_name = GIVEN_NAMES[(place % given) as usize];
+    let family_name = FAMILY_NAMES[(place / given) as usize];
+    match u64::from(position) / (given * family) {
+        0 => format!("{given_name} {family_name}"),
+        round => {
+            let initial = char::from(b'A' + (round - 1) as u8 % 26);
+            format!("{given_name} {initial}. {family_name}")
         }
     }
 }

@@ -14,4 +14,4 @@ pub(crate) use self::plan::{Mix, events};
 pub use self::connection::{Target, TargetError};
 pub use self::generator::{Counters, LoadSettings, Pace, WebhookLoad};
 pub use self::plan::{DUPLICATES, REORDER, Story, bodies_of};
-pub use self::report::{Latency, LoadReport, Model};
+pub use self::report::{Latency, LoadReport, Model, NothingAccepted};

@@ -60,6 +60,32 @@ pub struct LoadReport {
     pub service_ms: Latency,
 }
 
+/// None of the events was taken: what was measured are refusals.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("none of {sent} webhooks was accepted: {refused} were refused, {unanswered} not answered")]
+pub struct NothingAccepted {
+    /// Events sent.
+    pub sent: u64,
+    /// Events answered, but not 2xx.
+    pub refused: u64,
+    /// Events without an answer.
+    pub unanswered: u64,
+}
+
+impl LoadReport {
+    /// Says whether the receiver took anything.
+    ///
+    /// # Errors
+    /// [`NothingAccepted`] when something was sent and nothing was taken.
+    pub fn accepted(&self) -> Result<(), NothingAccepted> {
+        if self.ok > 0 || self.sent == 0 {
+            return Ok(());
+        }
+        let refused = self.other_statuses.values().sum();
+        Err(NothingAccepted { sent: self.sent, refused, unanswered: self.errors })
+    }
+}
+
 /// Percentiles in milliseconds.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -10,4 +10,6 @@ pub use api::{Api, ApiError, InterviewDetail, InterviewRow, Message, ScreeningRo
 pub use database::Database;
 pub use feed::{Event, Feed, FeedError, Frame};
 pub use keys::{Keys, Role};
-pub use server::{Server, ServerPlan, Storage, WorldTime, find_binary, free_address, migrate};
+pub use server::{
+    Server, ServerPlan, Storage, WorldTime, built_binary, find_binary, free_address, migrate,
+};

@@ -242,6 +242,21 @@ pub fn find_binary(beside: &Path) -> anyhow::Result<PathBuf> {
     bail!("{} is not there: cargo build -p gateway, or name it with --server-bin", found.display())
 }
 
+/// Finds the program `ringmaster` beside a test's, and builds it where only the test's crate was built.
+///
+/// # Errors
+/// When it is not there and cannot be built.
+pub fn built_binary(beside: &Path) -> anyhow::Result<PathBuf> {
+    if let Ok(found) = find_binary(beside) {
+        return Ok(found);
+    }
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let building =
+        std::process::Command::new(cargo).args(["build", "--locked", "-p", "gateway"]).status();
+    anyhow::ensure!(building?.success(), "the server cannot be built");
+    find_binary(beside)
+}
+
 /// Turns port 0 into one that is free now.
 ///
 /// # Errors

@@ -4,31 +4,18 @@
 
 #![allow(clippy::unwrap_used, reason = "a test's helpers may panic as it does")]
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 
 use simulations::clock::Speed;
 use simulations::crash::{self, CONVERGES_WITHIN, Fault, Settings};
-use simulations::product::find_binary;
-
-/// Finds the server's program beside this test's; builds it when only this crate was built.
-fn server_binary() -> PathBuf {
-    let beside = Path::new(env!("CARGO_BIN_EXE_ringmaster-sim"));
-    if let Ok(found) = find_binary(beside) {
-        return found;
-    }
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let built = Command::new(cargo).args(["build", "--locked", "-p", "gateway"]).status().unwrap();
-    assert!(built.success(), "the server cannot be built");
-    find_binary(beside).unwrap()
-}
+use simulations::product::built_binary;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn crashes_of_server_postmaster_and_twin_lose_and_double_nothing() {
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let settings = Settings {
         folder: folder.path().join("crash"),
-        server_binary: server_binary(),
+        server_binary: built_binary(Path::new(env!("CARGO_BIN_EXE_ringmaster-sim"))).unwrap(),
         rounds: 3,
         limit: None,
         calls: 120,

@@ -146,8 +146,10 @@ async fn metadata_is_echoed_unless_it_is_forgotten() {
     let (_, detail) = bench.get(&format!("/call/{call_id}")).await;
     assert_eq!(list["calls"][0]["metadata"]["intentId"], "1");
     assert_eq!(detail["metadata"]["intentId"], "1");
+    assert!(!bench.entry(call_id).metadata_forgotten);
 
     bench.set_faults(Faults { metadata_forgotten: true, ..Faults::default() }).await;
     let (_, list) = bench.get("/calls").await;
     assert!(list["calls"][0].get("metadata").is_none());
+    assert!(bench.entry(call_id).metadata_forgotten, "the ledger says so");
 }

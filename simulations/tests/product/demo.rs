@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use simulations::product::{Api, Database};
 
 use crate::harness::{Folder, SOON, eventually, server_binary};
 
@@ -119,12 +120,30 @@ async fn interrupted_demo_stops_its_server_and_the_next_one_goes_on_from_its_dat
     for _ in 0..2 {
         let mut demo = Demo::start(&folder, &["--forever", "--calls", "40"]);
         demo.says(SOON, "ringing").await;
+        press_the_button(&demo, &folder).await;
         demo.signal(Signal::SIGINT);
         assert_eq!(demo.ends(STOP_MAX).await, Some(0), "{}", demo.said());
         let said = demo.said();
         let day = said.lines().find(|line| line.trim_start().starts_with("time ")).unwrap();
         days.push(day.to_owned());
         assert!(kill(demo.server(), None).is_err(), "the server outlived its demo");
+        let database = Database::of(&folder.join("demo/server"));
+        assert!(!database.sockets().unwrap().exists(), "its socket folder was left behind");
     }
     assert_ne!(days[0], days[1]);
+}
+
+/// Whoever stops dialing and resumes it is told so on the screen.
+async fn press_the_button(demo: &Demo, folder: &Folder) {
+    let said = demo.said();
+    let base = said.lines().find_map(|line| line.trim_start().strip_prefix("server ")).unwrap();
+    let base = base.trim_start().split(' ').next().unwrap();
+    let token = fs::read_to_string(folder.join("demo/token")).unwrap();
+    let api = Api::new(base, Some(token)).unwrap();
+    for (verb, what) in
+        [("stop", "!! dialing is stopped (all)"), ("resume", "!! dialing is resumed")]
+    {
+        api.post(&format!("/api/v1/dialing/{verb}"), None).await.unwrap();
+        demo.says(SOON, what).await;
+    }
 }

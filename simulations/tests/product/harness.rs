@@ -3,7 +3,6 @@
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -14,7 +13,7 @@ use simulations::cast::{self, Candidate};
 use simulations::clock::Speed;
 use simulations::engine::{EngineHandle, EngineSettings, Faults};
 use simulations::product::{
-    Api, Database, Keys, Role, Server, ServerPlan, Storage, WorldTime, find_binary, free_address,
+    Api, Database, Keys, Role, Server, ServerPlan, Storage, WorldTime, built_binary, free_address,
     migrate,
 };
 use tempfile::TempDir;
@@ -243,16 +242,8 @@ pub async fn plan(folder: &Folder, database: Option<String>) -> ServerPlan {
     }
 }
 
-/// Finds the server's program beside this test's; builds it when only this crate was built.
 pub fn server_binary() -> PathBuf {
-    let beside = Path::new(env!("CARGO_BIN_EXE_ringmaster-sim"));
-    if let Ok(found) = find_binary(beside) {
-        return found;
-    }
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let built = Command::new(cargo).args(["build", "--locked", "-p", "gateway"]).status().unwrap();
-    assert!(built.success(), "the server cannot be built");
-    find_binary(beside).unwrap()
+    built_binary(Path::new(env!("CARGO_BIN_EXE_ringmaster-sim"))).unwrap()
 }
 
 pub fn base(plan: &ServerPlan) -> String {

@@ -12,6 +12,48 @@ use crate::harness::{SOON, World, ended, eventually};
 
 const NOBODY: &str = "7f1d8f0e-0000-4000-8000-000000000000";
 
+/// Returns what `/readyz?verbose` says of one thing: whether it is well, and in which words.
+async fn checked(api: &Api, name: &str) -> (bool, String) {
+    let body = answers(api, Method::GET, "/readyz?verbose", 200).await;
+    let checks = body["data"]["checks"].as_array().unwrap();
+    let check = checks.iter().find(|check| check["name"] == name).unwrap();
+    assert!(check["gates"] == (name == "journal"), "{check}");
+    (check["ok"] == true, check["note"].as_str().unwrap_or_default().to_owned())
+}
+
+#[tokio::test]
+async fn engine_that_is_away_is_shown_and_gates_nothing() {
+    let mut world = World::new().await;
+    eventually(SOON, "the server reconciles", async || {
+        let (_, note) = checked(&world.api, "reconciliation").await;
+        note.starts_with("reconciled with the call engine: ").then_some(())
+    })
+    .await;
+    assert_eq!(checked(&world.api, "engine").await, (true, "reachable".to_owned()));
+
+    let server = world.server.take().unwrap();
+    assert!(server.stop(SOON).await.unwrap().success());
+    world.plan.engine_url = "http://127.0.0.1:1/mr-hire".to_owned();
+    world.start_again().await;
+    let sync = answers(&world.api, Method::POST, "/api/voice-interviews/sync", 503).await;
+    assert_eq!(
+        (&sync["code"], &sync["retryable"]),
+        (&json!("engine_unreachable"), &json!(true)),
+        "{sync}"
+    );
+    eventually(SOON, "the server gives up reconciling", async || {
+        let (is_well, note) = checked(&world.api, "reconciliation").await;
+        (!is_well && note.starts_with("not reconciled")).then_some(())
+    })
+    .await;
+    let away = (false, "the call engine cannot be reached".to_owned());
+    assert_eq!(checked(&world.api, "engine").await, away);
+    let log = std::fs::read_to_string(&world.plan.log_file).unwrap();
+    assert_eq!(log.matches("reconciled with the call engine: ").count(), 2, "one did, one did not");
+    assert_eq!(log.matches("the call engine cannot be reached").count(), 1, "it is said once");
+    world.end().await;
+}
+
 /// A request, and the status it must be answered with.
 async fn answers(api: &Api, method: Method, path: &str, status: u16) -> Value {
     let (found, body) = api.send(method.clone(), path, None).await.unwrap();

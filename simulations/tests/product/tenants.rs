@@ -92,7 +92,7 @@ async fn what_is_in_quarantine(world: &World, theirs: &Api, token: &str) {
 
     let release = |id: &str| format!("/api/v1/actors/interview/{id}/release");
     let refused = answers(theirs, Method::POST, &release(&our_sick), None, 404).await;
-    assert_eq!(refused["code"], "entity_not_found", "{refused}");
+    assert_eq!(refused["code"], "not_in_quarantine", "{refused}");
     answers(theirs, Method::POST, &release(&their_sick), None, 200).await;
     answers(&world.api, Method::POST, &release(&our_sick), None, 200).await;
 }

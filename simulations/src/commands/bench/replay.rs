@@ -20,7 +20,7 @@ use uuid::Uuid;
 
 use super::house::CONNECTIONS;
 use super::meter::{Meter, Usage};
-use super::standing::{Ground, Standing, head};
+use super::standing::{self, Ground, head};
 use super::unwritten::{Nobody, Recorder, Unwritten};
 use super::{Bench, say};
 
@@ -93,7 +93,7 @@ impl Replay {
         let feed = Feed::new();
         let unwritten = Unwritten::new(head(&self.ground).await?, Arc::new(Nobody));
         let recorder = Arc::new(Recorder::new(unwritten));
-        let standing = Standing::build(&self.ground, Arc::clone(&recorder) as _, feed).await?;
+        let standing = standing::build(&self.ground, Arc::clone(&recorder) as _, feed).await?;
         let source = Arc::new(Source {
             seed: bench.next_seed(),
             calls,

@@ -1,30 +1,27 @@
-//! The product put together as its own wiring does it, with another journal; and its route, served.
+//! The product put together by its own wiring, with another journal; and its route, served.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use actors::kinds::{InterviewPerformer, ScreeningPerformer};
 use anyhow::Context;
-use domain::ports::{Analyzer, CallEngine, Clock, Facts, Journal, Store};
+use domain::ports::{Clock, Facts, Journal};
 use gateway::AppState;
 use gateway::auth::Keys;
-use gateway::live::{LiveHub, LiveServices, LiveState};
+use gateway::live::{LiveHub, LiveState};
 use gateway::readiness::Readiness;
 use gateway::request_id::RequestIds;
-use gateway::routes::{self, Services};
+use gateway::routes;
 use gateway::server::{Limits as ServerLimits, Server, Sockets};
 use gateway::state::Parts;
+use gateway::wiring::{Base, Rooms};
 use gateway::{router, telemetry};
 use persistence::embedded::{EmbeddedServer, Settings};
-use persistence::{
-    Database, DatabaseClock, InterviewRepository, Limits, Migrations, Pace, PgStore, Queries,
-    ScreeningRepository,
-};
-use providers::{MrHire, MrHireReader, MrHireSettings};
+use persistence::{Database, DatabaseClock, Limits, Migrations, Pace, PgStore};
+use providers::{MrHire, MrHireSettings};
 use secrecy::SecretString;
-use supervisor::{Feed, Interviews, Ports, Tree, TreeSettings};
+use supervisor::{Feed, TreeSettings};
 
 use super::unwritten::Unwritten;
 use crate::commands::interrupted;
@@ -71,52 +68,21 @@ impl Ground {
     }
 }
 
-/// The tree with what its routes ask.
-pub(super) struct Standing {
-    pub tree: Arc<Tree>,
-    pub interviews: Arc<Interviews>,
-    services: Services,
-    live: LiveServices,
-}
-
-impl Standing {
-    /// Puts everything together on `ground`, with `journal` in the journal's place.
-    pub(super) async fn build(
-        ground: &Ground,
-        journal: Arc<dyn Journal>,
-        feed: Arc<Feed>,
-    ) -> anyhow::Result<Self> {
-        let store = Arc::new(PgStore::new(ground.database.clone()));
-        let queries = Arc::new(Queries::new(ground.database.clone()));
-        let clock = Arc::clone(&ground.clock);
-        let engine = Arc::new(MrHire::new(MrHireSettings { base: None, token: None })?);
-        let asked = Arc::clone(&store) as Arc<dyn Store>;
-        let ports = Ports { journal, store: asked, clock: Arc::clone(&clock) };
-        let tree = Arc::new(Tree::build(ports, TreeSettings::default()));
-        let placing = Arc::clone(&engine) as Arc<dyn CallEngine>;
-        let performer = InterviewPerformer::new(Arc::clone(&placing), Arc::clone(&clock));
-        let branch = tree.add(Arc::new(InterviewRepository), Arc::new(performer));
-        let performer =
-            ScreeningPerformer::new(engine as Arc<dyn Analyzer>, Arc::clone(&queries) as _);
-        tree.add(Arc::new(ScreeningRepository), Arc::new(performer));
-        tree.start().await?;
-        let facts = Arc::clone(&store) as Arc<dyn Facts>;
-        let (_, epoch) = facts.head().await?;
-        tokio::spawn(Arc::clone(&feed).run(Arc::clone(&facts), tree.shutdown().clone()));
-        let interviews =
-            Interviews::new(branch, store, placing, Arc::clone(&queries) as _, Arc::clone(&clock));
-        let live = LiveServices { feed, facts, queries: Arc::clone(&queries) as _, epoch };
-        let services = Services {
-            interviews: Arc::clone(&interviews),
-            interview_queries: Arc::clone(&queries) as _,
-            screening_queries: Arc::clone(&queries) as _,
-            applications: queries,
-            tree: Arc::clone(&tree),
-            evidence: Arc::new(MrHireReader),
-            clock,
-        };
-        Ok(Self { tree, interviews, services, live })
-    }
+/// Puts the product together on `ground`, with `journal` in the journal's place and no engine.
+pub(super) async fn build(
+    ground: &Ground,
+    journal: Arc<dyn Journal>,
+    feed: Arc<Feed>,
+) -> anyhow::Result<Rooms> {
+    Rooms::build(Base {
+        database: ground.database.clone(),
+        clock: Arc::clone(&ground.clock),
+        journal,
+        feed,
+        engine: Arc::new(MrHire::new(MrHireSettings { base: None, token: None })?),
+        settings: TreeSettings::default(),
+    })
+    .await
 }
 
 /// Returns the number that the log of `ground` has reached.
@@ -131,7 +97,7 @@ pub(crate) async fn serve(args: ServeArgs) -> anyhow::Result<()> {
     let ground = Ground::prepare(&args.home).await?;
     let feed = Feed::new();
     let journal = Arc::new(Unwritten::new(head(&ground).await?, Arc::clone(&feed) as _));
-    let Standing { tree, services, live, .. } = Standing::build(&ground, journal, feed).await?;
+    let Rooms { tree, services, live, .. } = build(&ground, journal, feed).await?;
     let readiness = Readiness::new();
     let app = AppState::new(Parts {
         keys: Keys::new(None, None, Some(&args.secret)),

@@ -6,7 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
 use simulations::audit::{self, Summary};
 use simulations::cast::Candidate;
-use simulations::engine::EngineHandle;
+use simulations::engine::{EngineHandle, Totals};
 use simulations::product::Api;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -51,6 +51,8 @@ pub(super) struct Run {
     pub(super) begins: DateTime<Utc>,
     pub(super) screen: Screen,
     pub(super) outcomes: Outcomes,
+    /// The scopes for which dialing was stopped when it was looked at last.
+    pub(super) stopped: String,
 }
 
 impl Run {
@@ -105,19 +107,31 @@ impl Run {
         self.screen.progress(&Progress {
             begun: (arranged.saturating_sub(totals.scheduled), arranged),
             over: (settled, arranged),
-            state: format!(
-                "{} IST, {} calls, {} of them live, {} webhooks; {}",
-                time_in_india(now),
-                totals.calls,
-                totals.live,
-                totals.webhooks_acknowledged,
-                self.outcomes.phrase()
-            ),
+            state: state(now, &totals, &self.outcomes.phrase()),
         });
+        self.watch_the_button().await;
         let is_quiet = totals.scheduled + totals.live + totals.unsettled == 0;
         self.find_the_unheard(is_quiet).await;
         let is_over = is_quiet && settled == arranged && totals.finished == totals.calls;
         !self.forever && (is_sent && is_over || now > self.begins + RUN_MAX)
+    }
+
+    /// Says when somebody stops dialing, or resumes it.
+    async fn watch_the_button(&mut self) {
+        // A server that is away is asked again the next time.
+        let Ok(answer) = self.api.get::<Value>("/api/v1/dialing").await else { return };
+        let stops = answer["data"]["stops"].as_array().into_iter().flatten();
+        let scopes = stops.filter_map(|stop| stop["scope"].as_str()).collect::<Vec<_>>().join(", ");
+        if scopes == self.stopped {
+            return;
+        }
+        self.screen.line(match scopes.as_str() {
+            "" => "!! dialing is resumed".to_owned(),
+            scopes => format!(
+                "!! dialing is stopped ({scopes}): nobody is called again until it is resumed"
+            ),
+        });
+        self.stopped = scopes;
     }
 
     /// Has the server look for calls whose every webhook was lost.
@@ -171,5 +185,35 @@ impl Run {
         let ledger = self.engine.engine().ledger();
         let differences = audit::compare(&self.cast, &ledger, &records);
         Ok((Summary::of(&self.cast, &ledger, &records), differences))
+    }
+}
+
+/// Says where everything stands; what came of the calls only once something did.
+fn state(now: DateTime<Utc>, totals: &Totals, outcomes: &str) -> String {
+    let mut said = format!(
+        "{} IST, {} calls, {} of them live, {} webhooks",
+        time_in_india(now),
+        totals.calls,
+        totals.live,
+        totals.webhooks_acknowledged
+    );
+    if !outcomes.is_empty() {
+        said.push_str("; ");
+        said.push_str(outcomes);
+    }
+    said
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn state_has_no_empty_field() {
+        let now = "2026-11-20T03:30:05Z".parse().unwrap();
+        let totals = Totals::default();
+        let begun = "09:00:05 IST, 0 calls, 0 of them live, 0 webhooks";
+        assert_eq!(state(now, &totals, ""), begun);
+        assert_eq!(state(now, &totals, "3 calling"), format!("{begun}; 3 calling"));
     }
 }

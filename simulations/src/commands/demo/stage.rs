@@ -72,8 +72,8 @@ impl Stage {
         let draw = if args.short { Candidate::draw_short } else { Candidate::draw };
         let (cue, cast) = Cue::first_hour(seed, args.calls, begins, draw);
         let forever = args.forever;
-        let outcomes = Outcomes::default();
-        let run = Run { forever, home, engine, api, cue, cast, begins, screen, outcomes };
+        let (outcomes, stopped) = (Outcomes::default(), String::new());
+        let run = Run { forever, home, engine, api, cue, cast, begins, screen, outcomes, stopped };
         let stage = Self { run, base, token, plan, server };
         stage.introduce(args.speed);
         Ok(stage)

@@ -105,8 +105,8 @@ impl Tables {
         row: &IntentRow,
         now: DateTime<Utc>,
     ) -> Option<&'static str> {
-        let tenant = DialScope::Tenant(row.tenant).as_text();
-        let stops = ["all", "provider:mr-hire", tenant.as_str()];
+        let provider = DialScope::Provider("mr-hire".to_owned());
+        let stops = [DialScope::All, provider, DialScope::Tenant(row.tenant)];
         let is_running = |other: &IntentRow| other.held_until.is_some_and(|until| until > now);
         let holds = |other: &IntentRow| {
             let is_open = matches!(other.status, Status::Sending | Status::Ambiguous);
@@ -115,7 +115,7 @@ impl Tables {
                 && (is_running(other) || (is_open && other.held_until.is_some()))
         };
         let others = || self.intents.iter().filter(|(other, _)| **other != id);
-        if self.stops.iter().any(|stop| stops.contains(&stop.scope.as_str())) {
+        if self.stops.iter().any(|stop| stops.contains(&stop.scope)) {
             Some("dialing_stopped")
         } else if others().any(|(_, other)| holds(other)) {
             Some("callee_held")

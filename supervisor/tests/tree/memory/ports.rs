@@ -3,8 +3,9 @@
 use chrono::{DateTime, Utc};
 use domain::ports::{
     BoxFuture, Checkpoint, Checkpoints, DialScope, DialStop, Dialing, DueIntent, DueWake, FactPage,
-    Facts, Inbox, InboxRow, IntentCount, Intents, Loaded, NewInboxRow, OpenIntent, Parking,
-    Quarantine, QuarantinedEntity, Resolution, Resolver, StoreError, StoredFact, Timers, Whose,
+    Facts, Inbox, InboxRow, IntentCount, Intents, Loaded, NewInboxRow, OpenIntent, OpenStatus,
+    Parking, Quarantine, QuarantinedEntity, Resolution, Resolver, StoreError, StoredFact, Timers,
+    Whose,
 };
 use domain::{Attempt, EntityId, EntityKey, IntentId, Kind, MR_HIRE, Reach, TenantId};
 use uuid::Uuid;
@@ -253,12 +254,13 @@ impl Intents for Memory {
 
     fn counts(&self) -> Answer<'_, Vec<IntentCount>> {
         Box::pin(self.ask(|tables| {
-            let count = |status: Status| {
-                let rows = tables.intents.values().filter(|row| row.status == status).count();
-                let (tenant, status) = (TenantId::DEFAULT, status.as_str().to_owned());
-                IntentCount { tenant, status, count: i64::try_from(rows).unwrap() }
+            let count = |status: OpenStatus| {
+                let has = |row: &&IntentRow| row.status.as_str() == status.as_str();
+                let rows = tables.intents.values().filter(has).count();
+                let count = i64::try_from(rows).unwrap();
+                IntentCount { tenant: TenantId::DEFAULT, status, count }
             };
-            [Status::Planned, Status::Sending, Status::Ambiguous].map(count).to_vec()
+            OpenStatus::ALL.map(count).to_vec()
         }))
     }
 }
@@ -291,7 +293,6 @@ impl Dialing for Memory {
         at: DateTime<Utc>,
     ) -> Answer<'_, ()> {
         Box::pin(self.ask(move |tables| {
-            let scope = scope.as_text();
             tables.stops.retain(|stop| stop.scope != scope);
             tables.stops.push(DialStop { scope, by, reason, since: at });
         }))
@@ -306,7 +307,7 @@ impl Dialing for Memory {
         Box::pin(self.ask(move |tables| {
             let is_meant = |row: &&IntentRow| match &scope {
                 DialScope::Tenant(tenant) => row.tenant == *tenant,
-                DialScope::All | DialScope::Provider(_) => true,
+                DialScope::All | DialScope::Provider(_) | DialScope::Unknown(_) => true,
             };
             let is_leaving = |row: &&IntentRow| {
                 row.status == Status::Sending
@@ -321,7 +322,7 @@ impl Dialing for Memory {
     fn resume(&self, scope: DialScope) -> Answer<'_, bool> {
         Box::pin(self.ask(move |tables| {
             let before = tables.stops.len();
-            tables.stops.retain(|stop| stop.scope != scope.as_text());
+            tables.stops.retain(|stop| stop.scope != scope);
             tables.stops.len() < before
         }))
     }
