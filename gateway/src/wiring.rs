@@ -62,7 +62,7 @@ struct House {
 /// # Errors
 /// When something that it stands on does not start.
 pub async fn serve(config: Config, metrics: PrometheusHandle) -> anyhow::Result<()> {
-    let server = Server::bind(config.listen()?, ServerLimits::default()).await?;
+    let server = Server::bind(config.listen()?, ServerLimits::of_this_process()).await?;
     let storage = Storage::connect(&config).await?;
     let served = serve_from(&storage, &config, server, metrics).await;
     // However it ended: a database of our own is not left running.
