@@ -17,6 +17,7 @@ use providers::{MrHire, MrHireReader, MrHireSettings};
 use secrecy::ExposeSecret as _;
 use supervisor::{Feed, Interviews, Phase, Ports, Tree, TreeSettings};
 use tokio::task::{AbortHandle, JoinHandle};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 use uuid::Uuid;
@@ -39,6 +40,10 @@ const DRAIN_PATIENCE: Duration = Duration::from_secs(4);
 const RECONCILE_PATIENCE: Duration = Duration::from_secs(60);
 /// How long readiness may be wrong about the journal.
 const JOURNAL_PAUSE: Duration = Duration::from_secs(2);
+/// How long the database may take to say that it is there: a line that is dead says nothing at all.
+const JOURNAL_REPLY_MAX: Duration = Duration::from_secs(4);
+/// How long one round of the upkeep may take.
+const UPKEEP_MAX: Duration = Duration::from_secs(120);
 /// How often the clock is compared, partitions are made ahead and metrics are tidied.
 const UPKEEP_PAUSE: Duration = Duration::from_secs(60);
 
@@ -305,8 +310,7 @@ fn show_phase(readiness: &Readiness, tree: &Arc<Tree>) {
 /// Rehydrates, reconciles with the engine's list, then lets calls be placed.
 async fn come_up(tree: Arc<Tree>, interviews: Arc<Interviews>) {
     tree.come_up(async {
-        let asked =
-            tokio::time::timeout(RECONCILE_PATIENCE, interviews.sync(TenantId::DEFAULT)).await;
+        let asked = timeout(RECONCILE_PATIENCE, interviews.sync(TenantId::DEFAULT)).await;
         let Ok(reconciled) = asked else {
             return warn!("the call engine answers too slowly; each call asks for itself");
         };
@@ -329,10 +333,12 @@ async fn watch_journal(
     shutdown: CancellationToken,
 ) {
     loop {
-        let report = match (journal.is_finished(), database.ping().await) {
+        let answer = timeout(JOURNAL_REPLY_MAX, database.ping()).await;
+        let report = match (journal.is_finished(), answer) {
             (true, _) => Report::bad("the journal ended"),
-            (false, Ok(())) => Report::good(),
-            (false, Err(failure)) => Report::bad(failure.to_string()),
+            (false, Ok(Ok(()))) => Report::good(),
+            (false, Ok(Err(failure))) => Report::bad(failure.to_string()),
+            (false, Err(_)) => Report::bad("the database does not answer"),
         };
         switch.set(report);
         tokio::select! {
@@ -354,8 +360,10 @@ async fn upkeep(
             () = tokio::time::sleep(UPKEEP_PAUSE) => {}
         }
         metrics.run_upkeep();
-        if let Err(failure) = tidy(&database, &clock).await {
-            warn!("the upkeep of the database failed: {failure:#}");
+        match timeout(UPKEEP_MAX, tidy(&database, &clock)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(failure)) => warn!("the upkeep of the database failed: {failure:#}"),
+            Err(_) => warn!("the upkeep of the database took longer than {UPKEEP_MAX:?}"),
         }
     }
 }
