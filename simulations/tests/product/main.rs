@@ -11,6 +11,7 @@ mod demo;
 mod feed;
 mod harness;
 mod hostile;
+mod outages;
 mod pair;
 mod routes;
 mod stopping;
