@@ -288,6 +288,7 @@ async fn database_that_lets_nobody_in_is_refusals_until_it_does() {
     let mut house = House::open().await;
     house.recovers(RECOVERS_WITHIN).await;
     let mut crowd = Vec::new();
+    let began = Instant::now();
     let answers = loop {
         // The server's own connections are closed; the crowd takes every place that becomes free.
         house.line.hang_up();
@@ -298,6 +299,11 @@ async fn database_that_lets_nobody_in_is_refusals_until_it_does() {
         if answers.iter().all(|answer| !answer.status.is_success()) {
             break answers;
         }
+        assert!(
+            began.elapsed() < RESTARTS_WITHIN,
+            "something is still taken: {:?}",
+            answers.last()
+        );
     };
     assert!(!crowd.is_empty() && !answers.is_empty());
     drop(crowd);
