@@ -45,8 +45,7 @@ format: ## format the sources
 
 bench: ## measure, about ten minutes on a quiet machine; BENCH=--quick or --soak, PEERS=<kit> runs peers too
 	@scripts/ensure compiler postgres
-	@cargo build --locked --release -p gateway -p simulations --bins
-	@exec $(TARGET)/release/ringmaster-sim bench $(BENCH)
+	@exec scripts/bench $(BENCH)
 
 blind: ## plant mistakes, and see that a crash run finds each; some five minutes
 	@scripts/ensure compiler postgres

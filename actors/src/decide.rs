@@ -81,8 +81,12 @@ impl<M: Machine> Plan<M> {
         let before = self.intents.len();
         // The machine moves on a copy: if it panics half-way, the copy is thrown away with the plan.
         let next = &mut self.next;
-        let applied = catch_unwind(AssertUnwindSafe(|| next.apply(&delivery.event, now)))
-            .map_err(panic_text)?;
+        let applied = catch_unwind(AssertUnwindSafe(|| {
+            #[cfg(feature = "planted-defects")]
+            crate::planted::panic_over(delivery);
+            next.apply(&delivery.event, now)
+        }))
+        .map_err(panic_text)?;
         let verdict = match applied {
             Ok(transition) => {
                 self.absorb(transition, delivery, now, settling);

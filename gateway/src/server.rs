@@ -6,6 +6,7 @@
 mod admission;
 mod backoff;
 mod connection;
+mod files;
 mod limits;
 mod signals;
 mod sockets;
@@ -142,7 +143,8 @@ impl Desk {
                     stopping: self.stopping.clone(),
                     cut: self.cut.clone(),
                 };
-                self.open.spawn(connection.serve(self.limits.header_timeout));
+                let Limits { header_timeout, write_timeout, .. } = self.limits;
+                self.open.spawn(connection.serve(header_timeout, write_timeout));
             }
             Err(full) => full.turn_away(&stream),
         }

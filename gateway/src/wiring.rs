@@ -19,6 +19,7 @@ use providers::{MrHire, MrHireReader, MrHireSettings};
 use secrecy::ExposeSecret as _;
 use supervisor::{Feed, Interviews, Phase, Ports, Tree, TreeSettings};
 use tokio::task::{AbortHandle, JoinHandle};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 use uuid::Uuid;
@@ -42,6 +43,10 @@ const DRAIN_PATIENCE: Duration = Duration::from_secs(4);
 const RECONCILE_PATIENCE: Duration = Duration::from_secs(60);
 /// How long readiness may be wrong about the journal.
 const JOURNAL_PAUSE: Duration = Duration::from_secs(2);
+/// How long the database may take to say that it is there: a line that is dead says nothing at all.
+const JOURNAL_REPLY_MAX: Duration = Duration::from_secs(4);
+/// How long one round of the upkeep may take.
+const UPKEEP_MAX: Duration = Duration::from_secs(120);
 /// How often the clock is compared, partitions are made ahead and metrics are tidied.
 const UPKEEP_PAUSE: Duration = Duration::from_secs(60);
 
@@ -68,7 +73,7 @@ struct House {
 /// # Errors
 /// When something that it stands on does not start.
 pub async fn serve(config: Config, metrics: PrometheusHandle) -> anyhow::Result<()> {
-    let server = Server::bind(config.listen()?, ServerLimits::default());
+    let server = Server::bind(config.listen()?, ServerLimits::of_this_process());
     let server = server.await.context(config.listen_named())?;
     let storage = Storage::connect(&config).await?;
     let served = serve_from(&storage, &config, server, metrics).await;
@@ -366,7 +371,7 @@ async fn come_up(tree: Arc<Tree>, interviews: Arc<Interviews>, shown: Arc<Switch
     tree.come_up(async {
         let report = if interviews.engine_is_on() {
             let asked = interviews.sync(TenantId::DEFAULT);
-            engine::reconciled(tokio::time::timeout(RECONCILE_PATIENCE, asked).await)
+            engine::reconciled(timeout(RECONCILE_PATIENCE, asked).await)
         } else {
             Report::good().note("nothing is reconciled: no call engine is configured")
         };
@@ -390,10 +395,12 @@ async fn watch_journal(
     shutdown: CancellationToken,
 ) {
     loop {
-        let report = match (journal.is_finished(), database.ping().await) {
+        let answer = timeout(JOURNAL_REPLY_MAX, database.ping()).await;
+        let report = match (journal.is_finished(), answer) {
             (true, _) => Report::bad("the journal ended"),
-            (false, Ok(())) => Report::good(),
-            (false, Err(failure)) => Report::bad(failure.to_string()),
+            (false, Ok(Ok(()))) => Report::good(),
+            (false, Ok(Err(failure))) => Report::bad(failure.to_string()),
+            (false, Err(_)) => Report::bad("the database does not answer"),
         };
         switch.set(report);
         tokio::select! {
@@ -415,8 +422,10 @@ async fn upkeep(
             () = tokio::time::sleep(UPKEEP_PAUSE) => {}
         }
         metrics.run_upkeep();
-        if let Err(failure) = tidy(&database, &clock).await {
-            warn!("the upkeep of the database failed: {failure:#}");
+        match timeout(UPKEEP_MAX, tidy(&database, &clock)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(failure)) => warn!("the upkeep of the database failed: {failure:#}"),
+            Err(_) => warn!("the upkeep of the database took longer than {UPKEEP_MAX:?}"),
         }
     }
 }

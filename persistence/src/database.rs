@@ -1,13 +1,16 @@
 //! The pools, and the role each connection steps into.
 
+use std::io::ErrorKind;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use domain::TenantId;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{Connection, Executor, PgConnection, Postgres, Transaction};
+use tokio::time::timeout;
 
 use crate::error::PersistenceError;
+use crate::lease::Lease;
 
 /// How long a caller waits for a connection; beyond it the database counts as away.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_millis(2_500);
@@ -15,6 +18,10 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_millis(2_500);
 const STATEMENT_TIMEOUT_MS: &str = "5000";
 /// How long one journal batch may run, in ms; beyond it the batch is tried again.
 const JOURNAL_STATEMENT_TIMEOUT_MS: &str = "8000";
+
+/// How long an idle connection may take to say that it is alive; beyond it another one is opened, still
+/// within the caller's wait.
+const IDLE_REPLY_MAX: Duration = Duration::from_secs(1);
 
 /// Whether the store may scan a table: a plan made while a table was small is kept while it grows, and
 /// then reads all of it at every activation.
@@ -69,7 +76,9 @@ impl Database {
     /// # Errors
     /// [`PersistenceError`] when the database does not.
     pub async fn ensure_partitions(&self, at: DateTime<Utc>) -> Result<(), PersistenceError> {
-        sqlx::query!("select ensure_partitions($1)", at).fetch_one(&self.store).await?;
+        sqlx::query!("select ensure_partitions($1)", at)
+            .fetch_one(&mut *self.store().await?)
+            .await?;
         Ok(())
     }
 
@@ -78,7 +87,9 @@ impl Database {
     /// # Errors
     /// [`PersistenceError`] when it does not answer, or not in time.
     pub async fn ping(&self) -> Result<(), PersistenceError> {
-        sqlx::query!("select seq from journal_head where id = 1").fetch_one(&self.store).await?;
+        sqlx::query!("select seq from journal_head where id = 1")
+            .fetch_one(&mut *self.store().await?)
+            .await?;
         Ok(())
     }
 
@@ -87,18 +98,22 @@ impl Database {
         &self.options
     }
 
-    /// Returns the pool whose connections are `ringmaster_journal`.
-    pub(crate) fn store(&self) -> &PgPool {
-        &self.store
+    /// Lends a connection that is `ringmaster_journal`.
+    pub(crate) async fn store(&self) -> Result<Lease, sqlx::Error> {
+        Lease::of(&self.store).await
+    }
+
+    /// Lends a connection that is `ringmaster_read`, for [`Self::read`].
+    pub(crate) async fn reader(&self) -> Result<Lease, sqlx::Error> {
+        Lease::of(&self.readers).await
     }
 
     /// Begins a read of one tenant's data: one snapshot, row-level security in force.
     pub(crate) async fn read(
-        &self,
+        reader: &mut Lease,
         tenant: TenantId,
-    ) -> Result<Transaction<'static, Postgres>, sqlx::Error> {
-        let mut tx =
-            self.readers.begin_with("begin isolation level repeatable read read only").await?;
+    ) -> Result<Transaction<'_, Postgres>, sqlx::Error> {
+        let mut tx = reader.begin_with("begin isolation level repeatable read read only").await?;
         sqlx::query("select set_config('app.tenant', $1, true)")
             .bind(tenant.to_string())
             .execute(&mut *tx)
@@ -152,6 +167,9 @@ fn pool(size: u32, options: PgConnectOptions, role: &'static str, plans: &'stati
     PgPoolOptions::new()
         .max_connections(size)
         .acquire_timeout(ACQUIRE_TIMEOUT)
+        // The pool's own test would wait for a dead line as long as the caller does.
+        .test_before_acquire(false)
+        .before_acquire(|connection, _| Box::pin(is_alive(connection)))
         .after_connect(move |connection, _| {
             Box::pin(async move {
                 connection
@@ -167,6 +185,14 @@ fn pool(size: u32, options: PgConnectOptions, role: &'static str, plans: &'stati
             })
         })
         .connect_lazy_with(options)
+}
+
+/// Asks a connection for a sign of life; an error closes it.
+async fn is_alive(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
+    match timeout(IDLE_REPLY_MAX, connection.ping()).await {
+        Ok(answer) => answer.map(|()| true),
+        Err(_) => Err(sqlx::Error::Io(ErrorKind::TimedOut.into())),
+    }
 }
 
 async fn set(

@@ -7,7 +7,9 @@ pub mod embedded;
 mod error;
 pub mod examine;
 mod journal;
+mod lease;
 mod migrate;
+mod patience;
 #[cfg(feature = "planted-defects")]
 pub mod planted;
 mod queries;

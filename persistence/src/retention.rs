@@ -61,7 +61,7 @@ impl Database {
             "delete from journal_writers where at < now() - make_interval(days => $1)",
             WRITERS_DAYS,
         )
-        .execute(self.store())
+        .execute(&mut *self.store().await?)
         .await?;
         for _ in 0..ROUNDS_MAX {
             let dropped = sqlx::query_scalar!(
@@ -69,7 +69,7 @@ impl Database {
                 at - Days::new(BODIES_DAYS),
                 at - Days::new(FACTS_DAYS),
             );
-            if dropped.fetch_one(self.store()).await?.is_none() {
+            if dropped.fetch_one(&mut *self.store().await?).await?.is_none() {
                 break;
             }
             retired.partitions += 1;
@@ -91,7 +91,7 @@ impl Database {
                from unnest(array['call_events', 'dedupe_keys', 'inbox', 'intents', 'screening_results',
                    'voice_interviews', 'webhook_deliveries']) as t (name)"#,
         );
-        Ok(sizes.fetch_all(self.store()).await?)
+        Ok(sizes.fetch_all(&mut *self.store().await?).await?)
     }
 
     async fn drop_keys(&self) -> Result<u64, PersistenceError> {
@@ -104,7 +104,7 @@ impl Database {
             KEYS_DAYS,
             KEYS_MAX,
         );
-        Ok(done.execute(self.store()).await?.rows_affected())
+        Ok(done.execute(&mut *self.store().await?).await?.rows_affected())
     }
 
     async fn drop_intents(&self, at: DateTime<Utc>) -> Result<u64, PersistenceError> {
@@ -117,7 +117,7 @@ impl Database {
             at - Days::new(FACTS_DAYS),
             KEYS_MAX,
         );
-        Ok(done.execute(self.store()).await?.rows_affected())
+        Ok(done.execute(&mut *self.store().await?).await?.rows_affected())
     }
 
     /// Lets go of claims whose time is over, and of the number that a deleted call's claim still needed.
@@ -128,6 +128,6 @@ impl Database {
              where held_until is not null and held_until < $1 and status in ('done', 'cancelled')",
             at,
         );
-        Ok(done.execute(self.store()).await?.rows_affected())
+        Ok(done.execute(&mut *self.store().await?).await?.rows_affected())
     }
 }

@@ -11,6 +11,7 @@ use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpStream;
+use tokio::time::{Sleep, sleep};
 use tokio_util::sync::CancellationToken;
 use tracing::trace;
 
@@ -32,11 +33,15 @@ pub(super) struct Connection {
 
 impl Connection {
     /// Serves its requests, one after the other.
-    pub(super) async fn serve(self, header_timeout: Duration) {
+    pub(super) async fn serve(self, header_timeout: Duration, write_timeout: Duration) {
         let Self { stream, place, router, stopping, cut } = self;
         // Small answers must not wait for more; where that cannot be had they wait a little.
         let _ = stream.set_nodelay(true);
-        let io = Placed { io: TokioIo::new(stream), _place: place };
+        let io = Guarded {
+            io: TokioIo::new(stream),
+            patience: Patience::new(write_timeout),
+            _place: place,
+        };
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(header_timeout)
@@ -60,13 +65,42 @@ impl Connection {
     }
 }
 
-/// A stream that holds its place for as long as it is open, also after an upgrade took it over.
-struct Placed {
+/// A stream that holds its place for as long as it is open, also after an upgrade took it over, and
+/// that fails when its client takes nothing for too long: nothing else ends an answer nobody reads.
+struct Guarded {
     io: TokioIo<TcpStream>,
+    patience: Patience,
     _place: Place,
 }
 
-impl Read for Placed {
+/// How long a write may wait.
+struct Patience {
+    limit: Duration,
+    /// Runs while a write waits.
+    over: Option<Pin<Box<Sleep>>>,
+}
+
+impl Patience {
+    const fn new(limit: Duration) -> Self {
+        Self { limit, over: None }
+    }
+
+    /// Passes on what a write came to, unless it has waited for too long.
+    fn bound<T>(
+        &mut self,
+        written: Poll<io::Result<T>>,
+        context: &mut Context<'_>,
+    ) -> Poll<io::Result<T>> {
+        if written.is_ready() {
+            self.over = None;
+            return written;
+        }
+        let over = self.over.get_or_insert_with(|| Box::pin(sleep(self.limit)));
+        over.as_mut().poll(context).map(|()| Err(io::ErrorKind::TimedOut.into()))
+    }
+}
+
+impl Read for Guarded {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -76,13 +110,14 @@ impl Read for Placed {
     }
 }
 
-impl Write for Placed {
+impl Write for Guarded {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write(context, bytes)
+        let written = Pin::new(&mut self.io).poll_write(context, bytes);
+        self.patience.bound(written, context)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -102,6 +137,7 @@ impl Write for Placed {
         context: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write_vectored(context, slices)
+        let written = Pin::new(&mut self.io).poll_write_vectored(context, slices);
+        self.patience.bound(written, context)
     }
 }

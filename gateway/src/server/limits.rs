@@ -16,6 +16,9 @@ pub struct Limits {
     /// From the first wait for a request to the end of its head; so an idle connection, too, is
     /// closed after this time.
     pub header_timeout: Duration,
+    /// For a client that takes nothing of an answer any more; what it does take, however little, gives
+    /// it this time again.
+    pub write_timeout: Duration,
     /// For the requests under way at a shutdown.
     pub request_drain: Duration,
     /// For the WebSockets at a shutdown, after the requests.
@@ -32,6 +35,7 @@ impl Default for Limits {
             connections_max: 12_000,
             connections_per_address_max: 10_100,
             header_timeout: Duration::from_secs(10),
+            write_timeout: Duration::from_secs(30),
             request_drain: Duration::from_secs(8),
             socket_drain: Duration::from_secs(4),
             accept_wait_min: Duration::from_millis(5),

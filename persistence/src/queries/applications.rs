@@ -31,13 +31,14 @@ impl Applications for Queries {
         Box::pin(async move {
             let posts = last_of_each(posts, |post| post.id);
             let applications = last_of_each(applications, |application| application.id);
-            let mut tx = self.database.store().begin().await.map_err(PersistenceError::from)?;
+            let mut connection = self.database.store().await.map_err(PersistenceError::from)?;
+            let mut tx = connection.begin().await?;
             let mut report = match import(&mut tx, tenant, &posts, &applications, at).await? {
                 Ok(report) => report,
                 Err(unknown) => return Ok(Err(unknown)), // Dropped, which undoes it.
             };
             tx.commit().await.map_err(PersistenceError::from)?;
-            let mut tx = self.database.store().begin().await.map_err(PersistenceError::from)?;
+            let mut tx = connection.begin().await?;
             report.asked = ask(&mut tx, tenant, &applications, at).await?;
             tx.commit().await.map_err(PersistenceError::from)?;
             Ok(Ok(report))

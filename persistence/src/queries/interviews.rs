@@ -10,7 +10,8 @@ use domain::{EntityId, Provider, TenantId};
 use sqlx::{PgConnection, QueryBuilder};
 use uuid::Uuid;
 
-use super::{Answer, Queries, Stored, filter, owner_of, seq, stats, sync, unknown};
+use super::{Answer, Queries, Stored, filter, owner_of, read, seq, stats, sync, unknown};
+use crate::patience::in_time;
 
 impl InterviewQueries for Queries {
     fn page(
@@ -19,38 +20,49 @@ impl InterviewQueries for Queries {
         filter: InterviewFilter,
         page: PageRequest,
     ) -> Answer<'_, InterviewPage> {
-        Box::pin(async move {
-            Ok(self::page(&mut *self.read(scope).await?, scope, &filter, page).await?)
+        in_time(async move {
+            let mut reader = self.reader().await?;
+            let mut tx = read(&mut reader, scope).await?;
+            Ok(self::page(&mut tx, scope, &filter, page).await?)
         })
     }
 
     fn detail(&self, scope: Scope, id: EntityId) -> Answer<'_, Option<InterviewDetail>> {
-        Box::pin(async move { Ok(detail(&mut *self.read(scope).await?, scope, id).await?) })
+        in_time(async move {
+            let mut reader = self.reader().await?;
+            let mut tx = read(&mut reader, scope).await?;
+            Ok(detail(&mut tx, scope, id).await?)
+        })
     }
 
     fn owners(&self, tenant: TenantId, ids: Vec<EntityId>) -> Answer<'_, InterviewOwners> {
-        Box::pin(async move {
-            let mut tx = self.read(Scope::Tenant(tenant)).await?;
+        in_time(async move {
+            let mut reader = self.reader().await?;
+            let mut tx = read(&mut reader, Scope::Tenant(tenant)).await?;
             Ok(owners(&mut tx, tenant, &ids).await?)
         })
     }
 
     fn stats(&self, scope: Scope, filter: InterviewFilter) -> Answer<'_, InterviewStats> {
-        Box::pin(
-            async move { Ok(stats::stats(&mut *self.read(scope).await?, scope, &filter).await?) },
-        )
+        in_time(async move {
+            let mut reader = self.reader().await?;
+            let mut tx = read(&mut reader, scope).await?;
+            Ok(stats::stats(&mut tx, scope, &filter).await?)
+        })
     }
 
     fn known(&self, tenant: TenantId, calls: Vec<String>) -> Answer<'_, Vec<KnownCall>> {
-        Box::pin(async move {
-            let mut tx = self.read(Scope::Tenant(tenant)).await?;
+        in_time(async move {
+            let mut reader = self.reader().await?;
+            let mut tx = read(&mut reader, Scope::Tenant(tenant)).await?;
             Ok(sync::known(&mut tx, tenant, &calls).await?)
         })
     }
 
     fn stale(&self, tenant: TenantId, before: DateTime<Utc>) -> Answer<'_, bool> {
-        Box::pin(async move {
-            let mut tx = self.read(Scope::Tenant(tenant)).await?;
+        in_time(async move {
+            let mut reader = self.reader().await?;
+            let mut tx = read(&mut reader, Scope::Tenant(tenant)).await?;
             Ok(sync::stale(&mut tx, tenant, before).await?)
         })
     }

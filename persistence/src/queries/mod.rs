@@ -20,6 +20,7 @@ use uuid::Uuid;
 
 use crate::database::Database;
 use crate::error::PersistenceError;
+use crate::lease::Lease;
 
 type Answer<'a, T> = BoxFuture<'a, Result<T, StoreError>>;
 type Stored<T> = Result<T, PersistenceError>;
@@ -36,10 +37,15 @@ impl Queries {
         Self { database }
     }
 
-    /// Begins a read in the sight of the scope's tenant.
-    async fn read(&self, scope: Scope) -> Stored<Transaction<'static, Postgres>> {
-        Ok(self.database.read(tenant_of(scope)).await?)
+    /// Lends a connection to read over.
+    async fn reader(&self) -> Stored<Lease> {
+        Ok(self.database.reader().await?)
     }
+}
+
+/// Begins a read in the sight of the scope's tenant.
+async fn read(reader: &mut Lease, scope: Scope) -> Stored<Transaction<'_, Postgres>> {
+    Ok(Database::read(reader, tenant_of(scope)).await?)
 }
 
 const fn tenant_of(scope: Scope) -> TenantId {

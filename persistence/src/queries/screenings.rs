@@ -4,20 +4,23 @@ use domain::ports::{PageRequest, Scope, ScreeningPage, ScreeningQueries, Screeni
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::{Answer, Queries, Stored, owner_of, seq, tenant_of};
+use super::{Answer, Queries, Stored, owner_of, read, seq, tenant_of};
+use crate::patience::in_time;
 
 impl ScreeningQueries for Queries {
     fn screening(&self, scope: Scope, application: Uuid) -> Answer<'_, Option<ScreeningSummary>> {
-        Box::pin(async move {
-            let mut tx = self.read(scope).await?;
+        in_time(async move {
+            let mut reader = self.reader().await?;
+            let mut tx = read(&mut reader, scope).await?;
             let ids = visible(&mut tx, scope, &[application]).await?;
             Ok(summaries(&mut tx, &ids).await?.pop())
         })
     }
 
     fn screenings(&self, scope: Scope, page: PageRequest) -> Answer<'_, ScreeningPage> {
-        Box::pin(async move {
-            let mut tx = self.read(scope).await?;
+        in_time(async move {
+            let mut reader = self.reader().await?;
+            let mut tx = read(&mut reader, scope).await?;
             let ids = ids(&mut tx, scope, page).await?;
             let rows = summaries(&mut tx, &ids).await?;
             let total = count(&mut tx, scope).await?;

@@ -9,14 +9,15 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::{Answer, PgStore, Stored, inbox, text};
+use crate::patience::in_time;
 
 impl Checkpoints for PgStore {
     fn load(&self, kind: Kind, ids: Vec<EntityId>, now: DateTime<Utc>) -> Answer<'_, Vec<Loaded>> {
-        Box::pin(async move { Ok(load(&mut *self.connection().await?, kind, &ids, now).await?) })
+        in_time(async move { Ok(load(&mut *self.connection().await?, kind, &ids, now).await?) })
     }
 
     fn open(&self, kind: Kind, after: Option<EntityId>, limit: u32) -> Answer<'_, Vec<EntityId>> {
-        Box::pin(async move { Ok(open(&mut *self.connection().await?, kind, after, limit).await?) })
+        in_time(async move { Ok(open(&mut *self.connection().await?, kind, after, limit).await?) })
     }
 }
 

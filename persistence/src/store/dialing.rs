@@ -7,6 +7,7 @@ use sqlx::PgConnection;
 
 use super::{Answer, PgStore, Stored};
 use crate::error::PersistenceError;
+use crate::patience::in_time;
 
 impl Dialing for PgStore {
     fn stop(
@@ -16,8 +17,9 @@ impl Dialing for PgStore {
         reason: Option<String>,
         at: DateTime<Utc>,
     ) -> Answer<'_, ()> {
-        Box::pin(async move {
-            let mut tx = self.begin().await?;
+        in_time(async move {
+            let mut connection = self.connection().await?;
+            let mut tx = connection.begin().await?;
             stand_in_line(&mut tx).await?;
             put_stop(&mut tx, &scope, &by, reason.as_deref(), at).await?;
             Ok(tx.commit().await.map_err(PersistenceError::from)?)
@@ -25,7 +27,7 @@ impl Dialing for PgStore {
     }
 
     fn resume(&self, scope: DialScope) -> Answer<'_, bool> {
-        Box::pin(async move { Ok(drop_stop(&mut *self.connection().await?, &scope).await?) })
+        in_time(async move { Ok(drop_stop(&mut *self.connection().await?, &scope).await?) })
     }
 
     fn leaving(
@@ -34,13 +36,13 @@ impl Dialing for PgStore {
         now: DateTime<Utc>,
         before: DateTime<Utc>,
     ) -> Answer<'_, u32> {
-        Box::pin(
+        in_time(
             async move { Ok(leaving(&mut *self.connection().await?, &scope, now, before).await?) },
         )
     }
 
     fn stops(&self) -> Answer<'_, Vec<DialStop>> {
-        Box::pin(async move { Ok(list(&mut *self.connection().await?).await?) })
+        in_time(async move { Ok(list(&mut *self.connection().await?).await?) })
     }
 }
 

@@ -7,18 +7,19 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::{Answer, PgStore, Stored, text};
+use crate::patience::in_time;
 
 impl Facts for PgStore {
     fn after(&self, seq: i64, limit: u32) -> Answer<'_, FactPage> {
-        Box::pin(async move { Ok(after(&mut *self.connection().await?, seq, limit).await?) })
+        in_time(async move { Ok(after(&mut *self.connection().await?, seq, limit).await?) })
     }
 
     fn of(&self, key: EntityKey, seq: i64, limit: u32) -> Answer<'_, Vec<StoredFact>> {
-        Box::pin(async move { Ok(of(&mut *self.connection().await?, key, seq, limit).await?) })
+        in_time(async move { Ok(of(&mut *self.connection().await?, key, seq, limit).await?) })
     }
 
     fn head(&self) -> Answer<'_, (i64, String)> {
-        Box::pin(async move { Ok(head(&mut *self.connection().await?).await?) })
+        in_time(async move { Ok(head(&mut *self.connection().await?).await?) })
     }
 }
 

@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::{Answer, HOLD_SECONDS, PgStore, Stored, text};
 use crate::error::PersistenceError;
+use crate::patience::in_time;
 
 /// How many rows one claim takes at most; the backlog brings the rest.
 const CLAIM_ROWS_MAX: i64 = 10_000;
@@ -16,8 +17,9 @@ const WAIT_HOURS_MAX: i32 = 24;
 
 impl Inbox for PgStore {
     fn park(&self, row: NewInboxRow) -> Answer<'_, Parking> {
-        Box::pin(async move {
-            let mut tx = self.begin().await?;
+        in_time(async move {
+            let mut connection = self.connection().await?;
+            let mut tx = connection.begin().await?;
             if !take_key(&mut tx, row.key, row.tenant).await? {
                 return Ok(Parking::Duplicate);
             }
@@ -33,30 +35,30 @@ impl Inbox for PgStore {
         ids: Vec<EntityId>,
         now: DateTime<Utc>,
     ) -> Answer<'_, Vec<InboxRow>> {
-        Box::pin(async move {
+        in_time(async move {
             let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
             Ok(claim(&mut *self.connection().await?, kind, &ids, now).await?)
         })
     }
 
     fn backlog(&self, now: DateTime<Utc>, limit: u32) -> Answer<'_, Vec<EntityKey>> {
-        Box::pin(async move { Ok(backlog(&mut *self.connection().await?, now, limit).await?) })
+        in_time(async move { Ok(backlog(&mut *self.connection().await?, now, limit).await?) })
     }
 
     fn set_aside(&self, row: Uuid, reason: String) -> Answer<'_, ()> {
-        Box::pin(async move { Ok(set_aside(&mut *self.connection().await?, row, &reason).await?) })
+        in_time(async move { Ok(set_aside(&mut *self.connection().await?, row, &reason).await?) })
     }
 
     fn aside(&self) -> Answer<'_, Vec<(Kind, i64)>> {
-        Box::pin(async move { Ok(aside(&mut *self.connection().await?).await?) })
+        in_time(async move { Ok(aside(&mut *self.connection().await?).await?) })
     }
 
     fn released(&self, now: DateTime<Utc>, limit: u32) -> Answer<'_, Vec<InboxRow>> {
-        Box::pin(async move { Ok(released(&mut *self.connection().await?, now, limit).await?) })
+        in_time(async move { Ok(released(&mut *self.connection().await?, now, limit).await?) })
     }
 
     fn readdress(&self, row: Uuid, to: EntityKey) -> Answer<'_, ()> {
-        Box::pin(async move { Ok(readdress(&mut *self.connection().await?, row, to).await?) })
+        in_time(async move { Ok(readdress(&mut *self.connection().await?, row, to).await?) })
     }
 }
 

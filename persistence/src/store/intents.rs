@@ -7,6 +7,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::{Answer, HOLD_SECONDS, PgStore, Stored, text};
+use crate::patience::in_time;
 
 impl Intents for PgStore {
     fn take_planned(
@@ -15,23 +16,23 @@ impl Intents for PgStore {
         reach: Reach,
         limit: u32,
     ) -> Answer<'_, Vec<DueIntent>> {
-        Box::pin(async move {
+        in_time(async move {
             Ok(take_planned(&mut *self.connection().await?, now, reach, limit).await?)
         })
     }
 
     fn take_unresolved(&self, now: DateTime<Utc>, limit: u32) -> Answer<'_, Vec<OpenIntent>> {
-        Box::pin(
+        in_time(
             async move { Ok(take_unresolved(&mut *self.connection().await?, now, limit).await?) },
         )
     }
 
     fn sending(&self, ids: Vec<IntentId>) -> Answer<'_, Vec<OpenIntent>> {
-        Box::pin(async move { Ok(sending(&mut *self.connection().await?, &ids).await?) })
+        in_time(async move { Ok(sending(&mut *self.connection().await?, &ids).await?) })
     }
 
     fn not_found(&self, id: IntentId, attempt: Attempt, look_at: DateTime<Utc>) -> Answer<'_, ()> {
-        Box::pin(async move {
+        in_time(async move {
             Ok(not_found(&mut *self.connection().await?, id, attempt, look_at).await?)
         })
     }
@@ -43,17 +44,17 @@ impl Intents for PgStore {
         now: DateTime<Utc>,
         until: DateTime<Utc>,
     ) -> Answer<'_, ()> {
-        Box::pin(async move {
+        in_time(async move {
             Ok(ambiguous(&mut *self.connection().await?, id, attempt, now, until).await?)
         })
     }
 
     fn permits_taken(&self, now: DateTime<Utc>) -> Answer<'_, u32> {
-        Box::pin(async move { Ok(permits_taken(&mut *self.connection().await?, now).await?) })
+        in_time(async move { Ok(permits_taken(&mut *self.connection().await?, now).await?) })
     }
 
     fn counts(&self) -> Answer<'_, Vec<IntentCount>> {
-        Box::pin(async move { Ok(counts(&mut *self.connection().await?).await?) })
+        in_time(async move { Ok(counts(&mut *self.connection().await?).await?) })
     }
 }
 

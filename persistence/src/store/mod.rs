@@ -14,11 +14,10 @@ mod text;
 mod timers;
 
 use domain::ports::{BoxFuture, StoreError};
-use sqlx::pool::PoolConnection;
-use sqlx::{Postgres, Transaction};
 
 use crate::database::Database;
 use crate::error::PersistenceError;
+use crate::lease::Lease;
 
 /// How long taken work is invisible to other takers, in seconds; `DESIGN.md`, Supervision.
 const HOLD_SECONDS: f64 = 30.0;
@@ -38,11 +37,7 @@ impl PgStore {
         Self { database }
     }
 
-    async fn connection(&self) -> Stored<PoolConnection<Postgres>> {
-        Ok(self.database.store().acquire().await?)
-    }
-
-    async fn begin(&self) -> Stored<Transaction<'static, Postgres>> {
-        Ok(self.database.store().begin().await?)
+    async fn connection(&self) -> Stored<Lease> {
+        Ok(self.database.store().await?)
     }
 }

@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::{Answer, PgStore, Stored, text};
 use crate::error::PersistenceError;
+use crate::patience::in_time;
 
 impl Quarantine for PgStore {
     fn put(
@@ -18,8 +19,9 @@ impl Quarantine for PgStore {
         poison: Option<Uuid>,
         at: DateTime<Utc>,
     ) -> Answer<'_, ()> {
-        Box::pin(async move {
-            let mut tx = self.begin().await?;
+        in_time(async move {
+            let mut connection = self.connection().await?;
+            let mut tx = connection.begin().await?;
             put(&mut tx, key, tenant, &reason, poison, at).await?;
             take_wake_away(&mut tx, key, tenant).await?;
             Ok(tx.commit().await.map_err(PersistenceError::from)?)
@@ -32,11 +34,11 @@ impl Quarantine for PgStore {
         tenant: Option<TenantId>,
         at: DateTime<Utc>,
     ) -> Answer<'_, bool> {
-        Box::pin(async move { Ok(release(&mut *self.connection().await?, key, tenant, at).await?) })
+        in_time(async move { Ok(release(&mut *self.connection().await?, key, tenant, at).await?) })
     }
 
     fn list(&self, limit: u32) -> Answer<'_, Vec<QuarantinedEntity>> {
-        Box::pin(async move { Ok(list(&mut *self.connection().await?, limit).await?) })
+        in_time(async move { Ok(list(&mut *self.connection().await?, limit).await?) })
     }
 }
 

@@ -6,10 +6,11 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::{Answer, PgStore, Stored};
+use crate::patience::in_time;
 
 impl Resolver for PgStore {
     fn resolve(&self, asked: Vec<Whose>) -> Answer<'_, Vec<Resolution>> {
-        Box::pin(async move { Ok(resolve(&mut *self.connection().await?, &asked).await?) })
+        in_time(async move { Ok(resolve(&mut *self.connection().await?, &asked).await?) })
     }
 }
 

@@ -6,10 +6,11 @@ use domain::ports::{DueWake, Timers};
 use sqlx::PgConnection;
 
 use super::{Answer, HOLD_SECONDS, PgStore, Stored, text};
+use crate::patience::in_time;
 
 impl Timers for PgStore {
     fn take_due(&self, now: DateTime<Utc>, limit: u32) -> Answer<'_, Vec<DueWake>> {
-        Box::pin(async move { Ok(take_due(&mut *self.connection().await?, now, limit).await?) })
+        in_time(async move { Ok(take_due(&mut *self.connection().await?, now, limit).await?) })
     }
 }
 

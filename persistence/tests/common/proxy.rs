@@ -9,6 +9,7 @@ use sqlx::postgres::PgConnectOptions;
 use tempfile::TempDir;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpStream, UnixListener, UnixStream};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 /// Longest run of requests between two cuts.
@@ -87,6 +88,8 @@ struct Shared {
     cuts: Mutex<Cuts>,
     is_down: AtomicBool,
     accepted: AtomicU32,
+    /// Lines with a lower number are dead: open on this side, and silent for good.
+    dead_below: watch::Sender<u32>,
 }
 
 /// A proxy on a socket of its own; it ends with its owner.
@@ -113,6 +116,7 @@ impl Proxy {
             cuts: Mutex::new(cuts),
             is_down: AtomicBool::new(false),
             accepted: AtomicU32::new(0),
+            dead_below: watch::Sender::default(),
         });
         let mut lines = JoinSet::new();
         lines.spawn(accept(listener, Arc::clone(&shared)));
@@ -135,6 +139,11 @@ impl Proxy {
         self.shared.is_down.store(is_down, Ordering::SeqCst);
     }
 
+    /// Lets the lines that stand go dead, as behind a firewall that forgot them; new ones work.
+    pub fn forget(&self) {
+        self.shared.dead_below.send_replace(self.accepted());
+    }
+
     /// Returns how many lines were asked for.
     pub fn accepted(&self) -> u32 {
         self.shared.accepted.load(Ordering::SeqCst)
@@ -144,23 +153,33 @@ impl Proxy {
 async fn accept(listener: UnixListener, shared: Arc<Shared>) {
     let mut lines = JoinSet::new();
     while let Ok((client, _)) = listener.accept().await {
-        shared.accepted.fetch_add(1, Ordering::SeqCst);
-        lines.spawn(serve(client, Arc::clone(&shared)));
+        let number = shared.accepted.fetch_add(1, Ordering::SeqCst);
+        lines.spawn(serve(client, number, Arc::clone(&shared)));
     }
 }
 
-async fn serve(client: UnixStream, shared: Arc<Shared>) {
+async fn serve(mut client: UnixStream, number: u32, shared: Arc<Shared>) {
+    let mut dead_below = shared.dead_below.subscribe();
+    tokio::select! {
+        () = pass_on(&mut client, &shared) => return,
+        _ = dead_below.wait_for(|below| number < *below) => {}
+    }
+    let mut unheard = [0; 1 << 10];
+    while matches!(client.read(&mut unheard).await, Ok(1..)) {}
+}
+
+async fn pass_on(client: &mut UnixStream, shared: &Shared) {
     let (host, port) = (shared.server.get_host(), shared.server.get_port());
     let folder = shared.server.get_socket().cloned();
     let folder = folder.or_else(|| host.starts_with('/').then(|| PathBuf::from(host)));
     if let Some(folder) = folder {
         let server = UnixStream::connect(folder.join(socket_name(port))).await;
         let (from, to) = tokio::io::split(server.expect("the server is up"));
-        carry(client, from, to, &shared).await;
+        carry(client, from, to, shared).await;
     } else {
         let server = TcpStream::connect((host, port)).await;
         let (from, to) = tokio::io::split(server.expect("the server is up"));
-        carry(client, from, to, &shared).await;
+        carry(client, from, to, shared).await;
     }
 }
 
@@ -171,7 +190,7 @@ fn socket_name(port: u16) -> String {
 
 /// Carries bytes both ways until an end closes, or the line is cut: both ends are dropped then.
 async fn carry(
-    mut client: UnixStream,
+    client: &mut UnixStream,
     mut from_server: impl AsyncRead + Unpin,
     mut to_server: impl AsyncWrite + Unpin,
     shared: &Shared,

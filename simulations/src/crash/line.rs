@@ -1,17 +1,20 @@
-//! The line between a server and its database, which is cut where it hurts: after a commit was sent.
+//! The line between a server and its database. It is cut where it hurts, after a commit was sent; it is
+//! slow, stalls, or goes dead without a word.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use anyhow::Context;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
+use tokio::time::sleep;
 
 /// What PostgreSQL calls its socket.
 const SOCKET: &str = ".s.PGSQL.5432";
@@ -24,7 +27,7 @@ const HEAD: usize = 5;
 
 /// Where a line is cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Cut {
+pub enum Cut {
     /// The commit was sent, and is perhaps carried out.
     Sent,
     /// The commit was carried out and answered; the answer does not come back.
@@ -32,7 +35,7 @@ pub(super) enum Cut {
 }
 
 /// A line. It ends with its owner.
-pub(super) struct Line {
+pub struct Line {
     folder: TempDir,
     shared: Arc<Shared>,
     _lines: JoinSet<()>,
@@ -42,10 +45,29 @@ struct Shared {
     database: PathBuf,
     armed: Mutex<Option<Cut>>,
     made: AtomicU32,
+    /// Connections taken so far.
+    taken: AtomicU32,
+    weather: watch::Sender<Weather>,
+}
+
+/// What holds for whatever travels over the line from now on.
+#[derive(Clone, Copy, Debug, Default)]
+struct Weather {
+    /// How long each chunk of bytes takes, either way.
+    delay: Duration,
+    /// Nothing is handed on, and nothing is lost: it goes on where it stopped.
+    is_stalled: bool,
+    /// Connections with a lower number are dead: open for whoever made them, and silent for good.
+    dead_below: u32,
+    /// Connections with a lower number are closed.
+    closed_below: u32,
 }
 
 impl Line {
     /// Opens a line to the database whose socket lies in the folder `database`.
+    ///
+    /// # Errors
+    /// When no socket can be made.
     pub fn open(database: &Path) -> anyhow::Result<Self> {
         let folder = tempfile::Builder::new().prefix("rm-line").tempdir()?;
         let listener = UnixListener::bind(folder.path().join(SOCKET)).context("a new line")?;
@@ -53,6 +75,8 @@ impl Line {
             database: database.join(SOCKET),
             armed: Mutex::new(None),
             made: AtomicU32::new(0),
+            taken: AtomicU32::new(0),
+            weather: watch::Sender::default(),
         });
         let mut lines = JoinSet::new();
         lines.spawn(accept(listener, Arc::clone(&shared)));
@@ -79,6 +103,30 @@ impl Line {
     pub fn cuts(&self) -> u32 {
         self.shared.made.load(Ordering::SeqCst)
     }
+
+    /// Holds each chunk of bytes back for `delay`, in both directions.
+    pub fn slow_down(&self, delay: Duration) {
+        self.shared.weather.send_modify(|weather| weather.delay = delay);
+    }
+
+    /// Hands nothing on any more, or goes on where it stopped. New connections are taken meanwhile, and
+    /// are as silent as the old ones.
+    pub fn stall(&self, is_stalled: bool) {
+        self.shared.weather.send_modify(|weather| weather.is_stalled = is_stalled);
+    }
+
+    /// Lets every connection that stands now go dead, as behind a firewall that forgot it: it stays open
+    /// on this side, and never says anything again. New ones work.
+    pub fn forget(&self) {
+        let taken = self.shared.taken.load(Ordering::SeqCst);
+        self.shared.weather.send_modify(|weather| weather.dead_below = taken);
+    }
+
+    /// Closes every connection that stands now; new ones work.
+    pub fn hang_up(&self) {
+        let taken = self.shared.taken.load(Ordering::SeqCst);
+        self.shared.weather.send_modify(|weather| weather.closed_below = taken);
+    }
 }
 
 async fn accept(listener: UnixListener, shared: Arc<Shared>) {
@@ -92,6 +140,8 @@ async fn accept(listener: UnixListener, shared: Arc<Shared>) {
 /// What both directions of one connection know.
 #[derive(Default)]
 struct Fate {
+    /// Which connection of the line it is.
+    number: u32,
     withholds: AtomicBool,
     answered: Notify,
 }
@@ -99,20 +149,28 @@ struct Fate {
 /// Carries bytes both ways until an end closes, or the line is cut: both ends are dropped then.
 async fn carry(client: UnixStream, shared: Arc<Shared>) {
     let Ok(server) = UnixStream::connect(&shared.database).await else { return };
-    let (from_client, to_client) = client.into_split();
-    let (from_server, to_server) = server.into_split();
-    let fate = Fate::default();
-    tokio::select! {
-        () = ask(from_client, to_server, &shared, &fate) => {}
-        () = answer(from_server, to_client, &fate) => {}
-    }
+    let (mut from_client, mut to_client) = client.into_split();
+    let fate = Fate { number: shared.taken.fetch_add(1, Ordering::SeqCst), ..Fate::default() };
+    let is_dead = {
+        let (from_server, to_server) = server.into_split();
+        tokio::select! {
+            () = ask(&mut from_client, to_server, &shared, &fate) => false,
+            () = answer(from_server, &mut to_client, &shared, &fate) => false,
+            () = shared.weathered(|now| fate.number < now.closed_below) => false,
+            () = shared.weathered(|now| fate.number < now.dead_below) => true,
+        }
+    };
+    // The database heard of the end; the client has to find out by itself.
+    let mut chunk = vec![0; CHUNK];
+    while is_dead && matches!(from_client.read(&mut chunk).await, Ok(1..)) {}
 }
 
-async fn ask(mut client: OwnedReadHalf, mut server: OwnedWriteHalf, shared: &Shared, fate: &Fate) {
+async fn ask(client: &mut OwnedReadHalf, mut server: OwnedWriteHalf, shared: &Shared, fate: &Fate) {
     let mut speech = Speech::default();
     let mut chunk = vec![0; CHUNK];
     loop {
         let Ok(length @ 1..) = client.read(&mut chunk).await else { return };
+        shared.pass().await;
         let commits = speech.hear(&chunk[..length]);
         let cut = if commits { shared.take_cut() } else { None };
         if cut.is_some() {
@@ -129,10 +187,16 @@ async fn ask(mut client: OwnedReadHalf, mut server: OwnedWriteHalf, shared: &Sha
     }
 }
 
-async fn answer(mut server: OwnedReadHalf, mut client: OwnedWriteHalf, fate: &Fate) {
+async fn answer(
+    mut server: OwnedReadHalf,
+    client: &mut OwnedWriteHalf,
+    shared: &Shared,
+    fate: &Fate,
+) {
     let mut chunk = vec![0; CHUNK];
     loop {
         let Ok(length @ 1..) = server.read(&mut chunk).await else { return };
+        shared.pass().await;
         if fate.withholds.load(Ordering::SeqCst) {
             fate.answered.notify_one();
         } else if client.write_all(&chunk[..length]).await.is_err() {
@@ -142,6 +206,21 @@ async fn answer(mut server: OwnedReadHalf, mut client: OwnedWriteHalf, fate: &Fa
 }
 
 impl Shared {
+    /// Waits until bytes may travel on.
+    async fn pass(&self) {
+        let delay = self.weather.borrow().delay;
+        if !delay.is_zero() {
+            sleep(delay).await;
+        }
+        self.weathered(|now| !now.is_stalled).await;
+    }
+
+    async fn weathered(&self, is_so: impl FnMut(&Weather) -> bool) {
+        let mut weather = self.weather.subscribe();
+        // The sender is ours: it outlives this wait.
+        let _open = weather.wait_for(is_so).await;
+    }
+
     fn take_cut(&self) -> Option<Cut> {
         let cut = self.armed.lock().unwrap_or_else(PoisonError::into_inner).take();
         if cut.is_some() {

@@ -35,6 +35,7 @@ use cluster::Cluster;
 use stage::Stage;
 
 pub use findings::{Finding, Wrong};
+pub use line::{Cut, Line};
 pub use plan::Fault;
 pub use report::Report;
 

@@ -7,10 +7,13 @@
 
 mod bench;
 mod button;
+mod crowd;
 mod demo;
 mod feed;
 mod harness;
 mod hostile;
+mod mute;
+mod outages;
 mod pair;
 mod routes;
 mod stopping;

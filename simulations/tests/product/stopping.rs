@@ -12,6 +12,7 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 
 use crate::harness::{ADMIN, SOON, World, eventually};
+use crate::mute;
 
 /// How long a server may take to end after the first signal.
 const STOP_MAX: Duration = Duration::from_secs(20);
@@ -36,6 +37,31 @@ async fn stuck_client(world: &World) -> TcpStream {
     stream
 }
 
+/// Clients that are in the middle of something and stay there: one that never used its connection, one
+/// that used it once, half a head, an answer that is not read, WebSockets that are not read.
+async fn stuck_clients(world: &World) -> Vec<TcpStream> {
+    let list = format!(
+        "GET /api/voice-interviews HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\n\r\n",
+        world.token(Role::Admin, ADMIN)
+    );
+    let asks_once = b"GET /livez HTTP/1.1\r\nhost: x\r\n\r\n".to_vec();
+    let mut clients = Vec::new();
+    for said in
+        [Vec::new(), asks_once, b"GET /livez HTTP/1.1\r\nhost:".to_vec(), list.repeat(50).into()]
+    {
+        let mut client = mute::connect(world.plan.listen).await;
+        client.write_all(&said).await.unwrap();
+        clients.push(client);
+    }
+    for topic in ["calls", "tree"] {
+        let mut socket = mute::open(world, true).await;
+        socket.write_all(&mute::subscribes_to(topic)).await.unwrap();
+        clients.push(socket);
+    }
+    clients.push(mute::open(world, false).await);
+    clients
+}
+
 async fn busy_world() -> (World, Vec<Candidate>) {
     let world = World::new().await;
     let cast: Vec<_> = (0..150).map(|position| Candidate::draw(7, position)).collect();
@@ -52,7 +78,7 @@ async fn server_that_is_told_to_stop_under_load_ends_in_time_and_keeps_what_it_a
     let (mut world, _cast) = busy_world().await;
     let mut feed = Feed::open(&world.base(), &world.token(Role::Admin, ADMIN)).await.unwrap();
     feed.subscribe("calls", None).await.unwrap();
-    let _stuck = stuck_client(&world).await;
+    let _stuck = (stuck_client(&world).await, stuck_clients(&world).await);
 
     let since = Instant::now();
     world.server().terminate().unwrap();

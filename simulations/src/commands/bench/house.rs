@@ -32,10 +32,12 @@ const TOKEN_DAYS: i64 = 3_650;
 const ADMIN: Uuid = Uuid::from_u128(0xbe);
 
 /// Which program serves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Program {
     /// The product.
     Server,
+    /// The product, built to make a mistake that its environment names.
+    Planted { planted: PathBuf, environment: Vec<(&'static str, String)> },
     /// The product's route without its journal.
     Unwritten,
 }
@@ -147,8 +149,9 @@ impl House {
         std::fs::create_dir(&folder)?;
         let (home, keys) = (folder.join("home"), Keys::draw());
         let plan = ServerPlan {
-            binary: match program {
+            binary: match &program {
                 Program::Server => bench.server_bin.clone(),
+                Program::Planted { planted, .. } => planted.clone(),
                 Program::Unwritten => bench.own_bin.clone(),
             },
             listen: free_address(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?,
@@ -158,13 +161,16 @@ impl House {
             time,
             log_file: folder.join("server.log"),
             log: "info,sqlx=warn".to_owned(), // The product's own default.
-            environment: Vec::new(),
+            environment: match &program {
+                Program::Planted { environment, .. } => environment.clone(),
+                Program::Server | Program::Unwritten => Vec::new(),
+            },
         };
         let expires = bench.clock.now() + TimeDelta::days(TOKEN_DAYS);
         let token = plan.keys.token(Role::Admin, ADMIN, expires)?;
         let api = Api::new(format!("http://{}", plan.listen), Some(token.clone()))?;
         let mut house = Self { plan, home, server: None, api, token };
-        if program == Program::Server {
+        if program != Program::Unwritten {
             migrate(&house.plan).await?;
         }
         house.server = Some(Server::start(&house.plan).await?);
@@ -182,6 +188,10 @@ impl House {
 
     pub(super) fn base(&self) -> String {
         format!("http://{}", self.plan.listen)
+    }
+
+    pub(super) fn api(&self) -> &Api {
+        &self.api
     }
 
     pub(super) fn token(&self) -> &str {

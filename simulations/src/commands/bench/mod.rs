@@ -11,6 +11,7 @@ mod machine;
 mod memory;
 mod meter;
 mod open;
+mod panic;
 mod peers;
 mod replay;
 mod scale;
@@ -55,6 +56,9 @@ pub(crate) struct Args {
     /// The server's program [default: `ringmaster` beside this one].
     #[arg(long)]
     server_bin: Option<PathBuf>,
+    /// The server's program once more, built with planted mistakes; without it, none is measured.
+    #[arg(long)]
+    planted_bin: Option<PathBuf>,
     /// The kit of peers to run beside ours.
     #[arg(long, env = "PEERS")]
     peers: Option<PathBuf>,
@@ -73,12 +77,15 @@ enum Part {
     Memory,
     /// Restarts with many open calls, and the closed loop beside much that is stored.
     Growth,
+    /// One entity whose decisions panic, and all others.
+    Panic,
 }
 
 /// What every part needs.
 struct Bench {
     folder: TempDir,
     server_bin: PathBuf,
+    planted_bin: Option<PathBuf>,
     own_bin: PathBuf,
     peers: Option<PathBuf>,
     scale: Scale,
@@ -121,6 +128,9 @@ async fn measure(args: Args) -> anyhow::Result<()> {
     if is_asked(Part::Growth) {
         growth::measure(&mut bench).await?;
     }
+    if is_asked(Part::Panic) {
+        panic::measure(&mut bench).await?;
+    }
     bench.table.finish();
     Ok(())
 }
@@ -145,7 +155,8 @@ impl Bench {
         let table = Table::new(out, machine::describe(clock.now()).await?);
         let folder = tempfile::Builder::new().prefix("bench-").tempdir_in(built)?;
         let peers = args.peers.clone().filter(|kit| !kit.as_os_str().is_empty());
-        Ok(Self { folder, server_bin, own_bin, peers, scale, table, clock, seed: 0 })
+        let planted_bin = args.planted_bin.clone();
+        Ok(Self { folder, server_bin, planted_bin, own_bin, peers, scale, table, clock, seed: 0 })
     }
 
     /// Returns a seed that no other load of this run has: no two of them tell of the same call.

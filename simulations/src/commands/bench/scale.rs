@@ -17,6 +17,8 @@ pub(super) struct Scale {
     pub open: Duration,
     /// Its rates, in webhooks a second.
     pub open_rates: [f64; 2],
+    /// How long others are loaded before, and then beside an entity that panics.
+    pub panic: Duration,
     /// Subscribers of the live feed, and how long they are watched.
     pub subscribers: usize,
     /// See [`Scale::subscribers`].
@@ -41,6 +43,7 @@ impl Scale {
         recorded: 12_000,
         open: Duration::from_secs(30),
         open_rates: [1_000.0, 5_000.0],
+        panic: Duration::from_secs(60),
         subscribers: 1_000,
         watched: Duration::from_secs(15),
         ring: 65_536, // Source: `RING_MAX` of the supervisor's feed.
@@ -55,6 +58,7 @@ impl Scale {
         warm_up: Duration::from_secs(1),
         recorded: 4_000,
         open: Duration::from_secs(5),
+        panic: Duration::from_secs(10),
         watched: Duration::from_secs(5),
         live: 5_000,
         rows: 50_000,
@@ -77,6 +81,7 @@ impl Scale {
         recorded: 30,
         open: Duration::from_millis(500),
         open_rates: [40.0, 80.0],
+        panic: Duration::from_secs(2),
         subscribers: 5,
         watched: Duration::from_secs(1),
         ring: 0,

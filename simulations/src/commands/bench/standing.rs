@@ -93,7 +93,7 @@ pub(super) async fn head(ground: &Ground) -> anyhow::Result<i64> {
 /// Serves the product's routes without its journal, until a signal.
 pub(crate) async fn serve(args: ServeArgs) -> anyhow::Result<()> {
     let stop = interrupted()?;
-    let server = Server::bind(args.listen, ServerLimits::default()).await?;
+    let server = Server::bind(args.listen, ServerLimits::of_this_process()).await?;
     let ground = Ground::prepare(&args.home).await?;
     let feed = Feed::new();
     let journal = Arc::new(Unwritten::new(head(&ground).await?, Arc::clone(&feed) as _));
