@@ -13,7 +13,7 @@ use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt as _;
 use metrics::{gauge, histogram};
 use tokio::time::{Instant, timeout};
-use tracing::{Instrument as _, debug, info_span};
+use tracing::{Instrument as _, debug, debug_span};
 
 use crate::accept;
 use crate::error::{self, ApiError, Occurrence, PROBLEM_TYPE};
@@ -43,7 +43,8 @@ pub(crate) async fn around(
     let _active = Active::enter();
     request.extensions_mut().insert(asked.id.clone());
     let (request, leftover) = linger::split(request);
-    let span = info_span!("request", request.id = %asked.id, http.route = asked.route);
+    // Lines read alone and name what they are about; the span is for whoever follows one request.
+    let span = debug_span!("request", request.id = %asked.id, http.route = asked.route);
     let response = guarded(next.run(request), app.request_timeout).instrument(span).await;
     leftover.discard().await;
     asked.answer(response)
