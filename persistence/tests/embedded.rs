@@ -340,6 +340,19 @@ async fn a_running_postmaster_whose_socket_was_cleaned_away_is_replaced() {
 }
 
 #[tokio::test]
+async fn a_postmaster_dies_whose_socket_folder_was_cleaned_away_and_is_started_again() {
+    let world = World::new();
+    let server = world.start().await.unwrap();
+    let mut state = server.state();
+    remember(&server.connect_options(), "kept").await;
+    fs::remove_dir_all(world.sockets().unwrap()).unwrap();
+    world.signal_postmaster(Signal::SIGKILL);
+    restarted(&mut state).await;
+    assert_eq!(remembered(&server.connect_options()).await, "kept");
+    server.stop().await.unwrap();
+}
+
+#[tokio::test]
 async fn a_copied_home_is_a_database_of_its_own() {
     let (world, copy) = (World::new(), World::new());
     let server = world.start().await.unwrap();

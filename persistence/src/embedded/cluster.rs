@@ -14,7 +14,7 @@ use super::account::Account;
 use super::error::EmbeddedError;
 use super::home::sync_folder;
 use super::installation::Installation;
-use super::place::Place;
+use super::place::{Place, keep_sockets};
 
 /// The name of the superuser; it can only come over the private socket.
 pub(super) const SUPERUSER: &str = "postgres";
@@ -80,6 +80,14 @@ impl Cluster {
         let lz4 = run(&mut probe, "postgres", PROBE_WAIT_MAX).await?.status.success();
         debug!(lz4, "asked postgresql whether it knows lz4");
         Ok(Self { account, data, sockets: place.record.sockets.clone(), log, postgres, lz4 })
+    }
+
+    /// Makes the socket folder again where somebody cleaned it away.
+    ///
+    /// # Errors
+    /// [`EmbeddedError::Io`] as [`keep_sockets`].
+    pub fn keep_sockets(&self) -> Result<(), EmbeddedError> {
+        keep_sockets(&self.sockets, self.account)
     }
 
     /// Prepares the call that runs the postmaster.

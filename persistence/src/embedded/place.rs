@@ -1,7 +1,7 @@
 //! Where a home's cluster and its socket lie, and which account owns them.
 
-use std::fs::{self, File};
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::fs::{self, DirBuilder, File};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use tracing::{info, warn};
@@ -128,6 +128,19 @@ fn socket_folder(
         .map_err(EmbeddedError::io("create a folder in", base))?;
     account.take(folder.path())?;
     Ok(folder.keep())
+}
+
+/// Makes the recorded socket folder again where somebody cleaned it away: without it nothing starts.
+///
+/// # Errors
+/// [`EmbeddedError::Io`] when it cannot be made, or lies there and is not private to the cluster.
+pub(super) fn keep_sockets(folder: &Path, account: Account) -> Result<(), EmbeddedError> {
+    if is_private(folder, account) {
+        return Ok(());
+    }
+    let made = DirBuilder::new().mode(0o700).create(folder);
+    made.map_err(EmbeddedError::io("create", folder))?;
+    account.take(folder)
 }
 
 /// Says whether a folder is one, is the account's, and is open to nobody else.

@@ -52,6 +52,7 @@ impl Postmaster {
     /// Starts a postmaster in a process group of its own, so that Ctrl-C is ours alone.
     pub fn launch(cluster: &Cluster) -> Result<Self, EmbeddedError> {
         trim_log(&cluster.log)?;
+        cluster.keep_sockets()?;
         let failed = || EmbeddedError::io("write", &cluster.log);
         let out = open_log(&cluster.log).map_err(failed())?;
         let err = out.try_clone().map_err(failed())?;
