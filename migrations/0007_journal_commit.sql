@@ -5,9 +5,9 @@
 -- taken at the start. Now it is the id alone that is looked up. What is new is inserted and what is known is
 -- updated, each by the statement made for it: `insert … on conflict` probes, inserts on trial and confirms.
 
--- Lists of one owner ask for an owner; a call without one is in no such list.
-drop index voice_interviews_owned;
-create index voice_interviews_owned
+-- Lists of one owner ask for an owner; a call without one is in no such list. The old index goes last, when
+-- the new one stands: dropping it locks everybody out, and is done in a moment.
+create index voice_interviews_of_owner
     on voice_interviews (tenant_id, belongs_to, created_at desc, id desc)
     where deleted_at is null and belongs_to is not null;
 
@@ -337,12 +337,15 @@ begin
         on conflict on constraint wakes_pkey do update
         set tenant_id = excluded.tenant_id, due_at = excluded.due_at, version = excluded.version;
     end if;
-    -- By their places, as in `advance_interview` and for the same reason.
+    -- By their places, as in `advance_interview` and for the same reason. One that is being taken meanwhile
+    -- has moved and stays: whoever took it nudges the actor, which then lets it go.
     if cardinality(g_ids) > 0 then
         delete from wakes w
         where w.ctid = any (array(
-            select (select v.ctid from wakes v where v.kind = g.kind and v.entity_id = g.entity_id)
-            from unnest(g_kinds, g_ids) as g (kind, entity_id)));
+            select (select v.ctid from wakes v
+                where v.kind = g.kind and v.entity_id = g.entity_id
+                    and (v.tenant_id = g.tenant_id) is true)
+            from unnest(g_kinds, g_ids, g_tenants) as g (kind, entity_id, tenant_id)));
     end if;
 
     if p_owed is not null then
@@ -399,9 +402,10 @@ exception
         detail := sqlerrm;
     when integrity_constraint_violation then
         get stacked diagnostics v_constraint = constraint_name, v_message = message_text;
-        if v_constraint = 'dedupe_keys_pkey' then
+        keys := journal_known(p_key_ids, i_rows);
+        -- The key of a message to another entity lies in the same table; it is no repeat of a delivery.
+        if v_constraint = 'dedupe_keys_pkey' and cardinality(keys) > 0 then
             outcome := 'duplicate';
-            keys := journal_known(p_key_ids, i_rows);
         else
             outcome := 'refused';
             detail := coalesce(nullif(v_constraint, ''), v_message);
@@ -411,3 +415,5 @@ exception
         detail := sqlerrm;
 end
 $$;
+
+drop index voice_interviews_owned;

@@ -1,6 +1,6 @@
 //! The call engine as this process finds it: whether it answers, and what it said last where it did not.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use domain::interview::CallReport;
@@ -48,9 +48,9 @@ impl EngineHealth {
     /// Takes note of what a request came to.
     fn note<T>(&self, answer: &Result<T, EngineError>) {
         match answer {
-            Ok(_) | Err(EngineError::NotFound | EngineError::Refused { .. }) => {
-                self.answered(false);
-            }
+            Ok(_) | Err(EngineError::Refused { .. }) => self.answered(false),
+            // Of one call that is an answer; below a wrong path it is the answer to everything.
+            Err(EngineError::NotFound) => self.lock().answered_at = Some(self.clock.now()),
             Err(EngineError::Throttled { .. }) => self.answered(true),
             Err(EngineError::Off) => {}
             Err(EngineError::NotSent) => self.failed("the call engine cannot be reached"),
@@ -60,9 +60,23 @@ impl EngineHealth {
         }
     }
 
+    /// Takes note of what a request for the list came to, which is there if the engine is.
+    fn note_list<T>(&self, answer: &Result<T, EngineError>) {
+        match answer {
+            Err(EngineError::NotFound) => {
+                self.failed("there is no list of calls at MR_HIRE_BACKEND_URL: is its path right?");
+            }
+            other => self.note(other),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn answered(&self, is_at_limit: bool) {
         let at = self.clock.now();
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut seen = self.lock();
         (seen.answered_at, seen.is_at_limit) = (Some(at), is_at_limit);
         if seen.failing.take().is_some() {
             info!("the call engine answers again");
@@ -71,7 +85,7 @@ impl EngineHealth {
 
     fn failed(&self, why: &str) {
         let at = self.clock.now();
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut seen = self.lock();
         let since = seen.failing.as_ref().map_or(at, |failing| failing.since);
         // Once: what fails every few seconds would hide everything else.
         if seen.failing.is_none() {
@@ -86,8 +100,7 @@ impl Check for EngineHealth {
         if !self.is_on {
             return Report::good().note("off");
         }
-        let Seen { answered_at, is_at_limit, failing } =
-            self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let Seen { answered_at, is_at_limit, failing } = self.lock().clone();
         match (answered_at, failing) {
             (None, None) => Report::good().note("not asked yet"),
             (Some(at), None) => {
@@ -142,7 +155,7 @@ impl<E: CallEngine> CallEngine for Watched<E> {
     fn find(&self, lost: LostDial) -> BoxFuture<'_, Result<Sighting, EngineError>> {
         Box::pin(async move {
             let answer = self.engine.find(lost).await;
-            self.health.note(&answer);
+            self.health.note_list(&answer);
             answer
         })
     }
@@ -158,12 +171,7 @@ impl<E: CallEngine> CallEngine for Watched<E> {
     fn calls(&self) -> BoxFuture<'_, Result<Vec<EngineListing>, EngineError>> {
         Box::pin(async move {
             let answer = self.engine.calls().await;
-            match &answer {
-                Err(EngineError::NotFound) => self
-                    .health
-                    .failed("there is no list of calls at MR_HIRE_BACKEND_URL: is its path right?"),
-                other => self.health.note(other),
-            }
+            self.health.note_list(&answer);
             answer
         })
     }
@@ -277,6 +285,8 @@ mod tests {
         assert_eq!(note(&health), (true, "reachable".to_owned()));
         assert!(engine.calls().await.is_err());
         assert!(note(&health).1.contains("MR_HIRE_BACKEND_URL"), "{:?}", note(&health));
+        assert!(engine.call(CallId::parse("c").unwrap()).await.is_err());
+        assert!(!note(&health).0, "a call that is not found brings no list back");
         let minute = || EngineError::Throttled { retry_after: chrono::Duration::minutes(1) };
         let (engine, health) = watched(minute);
         assert!(engine.calls().await.is_err());

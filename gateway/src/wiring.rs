@@ -292,7 +292,8 @@ impl Rooms {
         tree.add(Arc::new(ScreeningRepository), Arc::new(performer));
         tree.start().await?;
         let facts = Arc::clone(&store) as Arc<dyn Facts>;
-        let (_, epoch) = facts.head().await?;
+        let (head, epoch) = facts.head().await?;
+        feed.begin(head);
         tokio::spawn(Arc::clone(&feed).run(Arc::clone(&facts), tree.shutdown().clone()));
         let interviews =
             Interviews::new(branch, store, calls, Arc::clone(&queries) as _, Arc::clone(&clock));

@@ -97,11 +97,9 @@ impl<M: Machine> Branch<M> {
         self.slot_by(id, Load::Activate(id))
     }
 
-    /// Begins an entity of which the store just said that nothing is stored; one that has a slot is there.
-    ///
-    /// Should another instance have begun it since, the first step fails its fence and is routed again.
-    pub(crate) fn begin(&self, id: EntityId) {
-        self.slot_by(id, Load::Begin(id));
+    /// Returns the entity's slot; makes one, and starts its actor without a load, when it has none.
+    pub(crate) fn begin(&self, id: EntityId) -> Arc<Slot<M>> {
+        self.slot_by(id, Load::Begin(id))
     }
 
     fn slot_by(&self, id: EntityId, load: Load) -> Arc<Slot<M>> {

@@ -17,7 +17,7 @@ use tracing::{error, warn};
 use crate::branch::Branch;
 use crate::dialing::DialGate;
 use crate::restarts::KindSupervisor;
-use crate::routing::Incoming;
+use crate::routing::{Incoming, Stored};
 use crate::tree::KindStats;
 
 /// The first pause after an outcome could not be delivered; it doubles up to [`OUTCOME_PAUSE_MAX`].
@@ -219,6 +219,7 @@ impl<M: Machine> Branch<M> {
             cause: Cause::Outcome { intent: open.id, attempt: open.attempt, certainty },
             received_at: self.clock.now(),
             remarks: None,
+            stored: Stored::Unasked,
         };
         let mut pause = OUTCOME_PAUSE;
         while let Err(failure) = self.deliver(incoming.clone()).await {

@@ -63,9 +63,14 @@ impl Feed {
         Arc::new(Self { state: Mutex::new(state), live, hole: Notify::new() })
     }
 
-    /// Returns the number of the last fact passed on.
+    /// Returns the number of the last fact passed on; 0 while it is not known where the log stands.
     pub fn last(&self) -> i64 {
-        self.lock().last.unwrap_or_default()
+        self.known().unwrap_or_default()
+    }
+
+    /// Returns the number of the last fact passed on, once it is known where the log stands.
+    pub fn known(&self) -> Option<i64> {
+        self.lock().last
     }
 
     /// Subscribes to what follows. Subscribe first, then read [`Feed::after`]: nothing is missed.
@@ -107,14 +112,21 @@ impl Feed {
         }
     }
 
+    /// Passes on what follows the number `head`, where the log stands; unless it is known already.
+    pub fn begin(&self, head: i64) {
+        let mut state = self.lock();
+        if state.last.is_none() {
+            state.last = Some(head);
+            state.since = head;
+            self.pass_on_held(&mut state);
+        }
+    }
+
     async fn catch_up(&self, facts: &dyn Facts) -> Result<(), StoreError> {
         let known = self.lock().last;
         let Some(mut last) = known else {
             let (head, _) = facts.head().await?;
-            let mut state = self.lock();
-            state.last = Some(head);
-            state.since = head;
-            self.pass_on_held(&mut state);
+            self.begin(head);
             return Ok(());
         };
         loop {

@@ -16,7 +16,7 @@ use tokio::time::{Instant, timeout};
 use tracing::{debug, warn};
 
 use crate::branch::Branch;
-use crate::routing::{Incoming, Routed, Unavailable};
+use crate::routing::{Incoming, Routed, Stored, Unavailable};
 
 /// Whose calls the engine's are: its webhooks name no tenant, so nobody else's list pulls from it.
 const ENGINE_TENANT: TenantId = TenantId::DEFAULT;
@@ -129,13 +129,10 @@ impl Interviews {
         };
         let cause = Cause::Pushed { key: dedupe, raw };
         let resolution = self.whose(tenant, named, &report).await?;
-        let id = match resolution {
-            Resolution::Known(id) => id,
-            Resolution::New(id) => {
-                self.branch.begin(id);
-                id
-            }
-            Resolution::Waits(_) => named,
+        let (id, stored) = match resolution {
+            Resolution::Known(id) => (id, Stored::Unasked),
+            Resolution::New(id) => (id, Stored::Nothing),
+            Resolution::Waits(_) => (named, Stored::Unasked),
         };
         let incoming = Incoming {
             id,
@@ -144,6 +141,7 @@ impl Interviews {
             cause,
             received_at: self.clock.now(),
             remarks,
+            stored,
         };
         let routed = match resolution {
             Resolution::Waits(intent) => self.branch.park_behind(incoming, intent).await?,
@@ -313,6 +311,7 @@ impl Interviews {
             cause: Cause::Command,
             received_at: self.clock.now(),
             remarks: None,
+            stored: Stored::Unasked,
         }
     }
 

@@ -21,5 +21,5 @@ pub use branch::Branch;
 pub use dialing::DialGate;
 pub use feed::{Batch, Feed, History};
 pub use interviews::{Interviews, Reported, SyncError, SyncReport};
-pub use routing::{Incoming, Routed, Unavailable};
+pub use routing::{Incoming, Routed, Stored, Unavailable};
 pub use tree::{KindStats, Phase, Ports, Tree, TreeSettings, TreeStats};

@@ -44,7 +44,7 @@ pub(crate) async fn run<M: Machine>(branch: Weak<Branch<M>>, mut asked: mpsc::Re
         for load in group.drain(..) {
             let (list, id): (&mut Vec<_>, _) = match load {
                 Load::Begin(id) => {
-                    branch.start(Loaded::nothing(id)).await;
+                    branch.begin_now(id).await;
                     continue;
                 }
                 Load::Activate(id) => (&mut fresh, id),
@@ -86,6 +86,18 @@ impl<M: Machine> Branch<M> {
             if slot.inlet.close_if_loading() {
                 self.forget(id, &slot);
             }
+        }
+    }
+
+    /// Starts an entity of which nothing is stored.
+    async fn begin_now(self: &Arc<Self>, id: EntityId) {
+        let Some(slot) = self.known(id) else { return };
+        // What makes a machine is a kind's own code, as what reads one is.
+        if AssertUnwindSafe(self.start(Loaded::nothing(id))).catch_unwind().await.is_err() {
+            error!("an entity of kind {} cannot be begun: that panicked", M::KIND);
+        }
+        if slot.inlet.close_if_loading() {
+            self.forget(id, &slot);
         }
     }
 

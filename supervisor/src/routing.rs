@@ -40,6 +40,18 @@ pub struct Incoming<M: Machine> {
     pub received_at: DateTime<Utc>,
     /// What of it could not be used.
     pub remarks: Option<String>,
+    /// What is known to lie under the id.
+    pub stored: Stored,
+}
+
+/// What is known of an entity in the store before it is looked up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stored {
+    /// Whatever a load will bring.
+    Unasked,
+    /// Nothing, as the store just said: its actor needs no load. Should another instance have begun the
+    /// entity since, the first step fails its fence and is routed again.
+    Nothing,
 }
 
 /// What became of a delivery; durable in every case.
@@ -112,8 +124,13 @@ impl<M: Machine> Branch<M> {
         let deadline = Instant::now() + ACTOR_DEADLINE;
         let mut admission = Some(self.admit()?);
         let (mut pushes, mut lookups) = (0, 0);
+        // Only who was admitted starts an actor; who comes a second time looks what there is by now.
+        let mut stored = incoming.stored;
         let delay = loop {
-            let slot = self.slot(incoming.id);
+            let slot = match std::mem::replace(&mut stored, Stored::Unasked) {
+                Stored::Nothing => self.begin(incoming.id),
+                Stored::Unasked => self.slot(incoming.id),
+            };
             if slot.has_backlog() && may_wait(&incoming.cause) {
                 break Delay::Passing;
             }

@@ -65,7 +65,9 @@ impl Session {
     /// Serves until the socket ends; answers why it does.
     pub async fn run(&mut self) -> Bye {
         let mut items = self.live.hub.subscribe();
-        self.seen = self.live.hub.services.feed.last();
+        // Who comes before it is known where the log stands would be taken for far behind.
+        let Some(seen) = self.live.hub.services.feed.known() else { return Bye::Restart };
+        self.seen = seen;
         if let Err(bye) = self.welcome().await {
             return bye;
         }
@@ -294,7 +296,7 @@ impl Session {
                 };
                 if first > self.seen + 1 {
                     for subscription in self.subscriptions.values_mut() {
-                        subscription.behind(first - 1 - self.seen);
+                        subscription.behind(first - 1);
                     }
                     self.catch_up(first - 1).await?;
                 }

@@ -67,9 +67,10 @@ impl Subscription {
         self.pending.push(Arc::clone(event));
     }
 
-    /// Says that so many facts of the log, whoever's, wait for this socket.
-    pub fn behind(&mut self, facts: i64) {
-        let is_far = usize::try_from(facts).is_ok_and(|facts| facts > STATE_QUEUE_MAX);
+    /// Says that the log, whoever's facts it holds, went on up to `seq` without this socket.
+    pub fn behind(&mut self, seq: i64) {
+        let facts = usize::try_from(seq - self.reached);
+        let is_far = facts.is_ok_and(|facts| facts > STATE_QUEUE_MAX);
         if self.topic == Topic::Calls && self.flow == Flow::Open && is_far {
             self.skip();
         }
@@ -187,6 +188,15 @@ mod tests {
         let mut one = Subscription::new(Topic::Call(call(1).id), 0);
         one.behind(far);
         assert_eq!(one.skipped_after(), None);
+    }
+
+    #[test]
+    fn who_resumes_late_in_the_log_is_not_far_behind() {
+        let mut board = Subscription::new(Topic::Calls, 50_000);
+        board.behind(50_010);
+        assert_eq!(board.skipped_after(), None);
+        board.behind(50_000 + i64::try_from(STATE_QUEUE_MAX).unwrap() + 1);
+        assert_eq!(board.skipped_after(), Some(50_000));
     }
 
     #[test]

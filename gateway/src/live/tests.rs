@@ -57,13 +57,16 @@ impl World {
 
     /// As [`Self::on`], before anybody said who it is.
     async fn unknown(log: Log) -> Self {
-        let (feed, table) = (Feed::new(), Arc::new(Table::default()));
-        let (log, shutdown) = (Arc::new(log), CancellationToken::new());
-        let head = log.head;
+        let (feed, log, shutdown) = (Feed::new(), Arc::new(log), CancellationToken::new());
         tokio::spawn(Arc::clone(&feed).run(Arc::clone(&log) as _, shutdown.clone()));
-        while feed.last() < head {
+        while feed.known().is_none() {
             tokio::task::yield_now().await;
         }
+        Self::beside(feed, log, shutdown).await
+    }
+
+    async fn beside(feed: Arc<Feed>, log: Arc<Log>, shutdown: CancellationToken) -> Self {
+        let table = Arc::new(Table::default());
         let services = LiveServices {
             feed: Arc::clone(&feed),
             facts: log,
@@ -135,6 +138,14 @@ async fn who_does_not_say_who_it_is_is_told_so() {
         world.say(&first).await;
         assert_eq!(world.hear().await, json!({"t": "bye", "code": 4001, "reason": reason}));
     }
+}
+
+#[tokio::test]
+async fn who_comes_before_it_is_known_where_the_log_stands_is_told_to_come_again() {
+    let log = Arc::new(Log { known: Vec::new(), head: 9_000 });
+    let mut world = World::beside(Feed::new(), log, CancellationToken::new()).await;
+    world.say(&json!({"t": "hello", "token": token()})).await;
+    assert_eq!(world.hear().await["code"], 1012);
 }
 
 #[tokio::test]

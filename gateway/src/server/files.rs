@@ -32,7 +32,10 @@ impl Limits {
                 "only {files} files may be open, so {connections_max} connections are taken at once"
             );
         }
-        Self { connections_max, ..limits }
+        // One address leaves to the others what it would leave them of the whole.
+        let connections_per_address_max =
+            limits.connections_per_address_max * connections_max / limits.connections_max;
+        Self { connections_max, connections_per_address_max, ..limits }
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use domain::ports::{Clock, Store};
 use domain::{Cause, DedupeKey, EntityId, EntityKey, Kind, Machine, TenantId};
-use supervisor::{Branch, Feed, Incoming, Ports, Routed, Tree, TreeSettings, Unavailable};
+use supervisor::{Branch, Feed, Incoming, Ports, Routed, Stored, Tree, TreeSettings, Unavailable};
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -126,7 +126,8 @@ pub fn incoming<M: Machine>(
     now: DateTime<Utc>,
 ) -> Incoming<M> {
     let (tenant, remarks) = (TenantId::DEFAULT, None);
-    Incoming { id, tenant, event: Arc::new(event), cause, received_at: now, remarks }
+    let stored = Stored::Unasked;
+    Incoming { id, tenant, event: Arc::new(event), cause, received_at: now, remarks, stored }
 }
 
 impl House {
