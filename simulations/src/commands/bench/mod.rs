@@ -19,6 +19,7 @@ mod standing;
 mod table;
 mod unwritten;
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -153,7 +154,10 @@ impl Bench {
         let clock = SimClock::starting_now(Speed::REAL);
         let out = args.out.clone().unwrap_or_else(|| built.join("bench.json"));
         let table = Table::new(out, machine::describe(clock.now()).await?);
-        let folder = tempfile::Builder::new().prefix("bench-").tempdir_in(built)?;
+        // The kit of peers runs its database as another user, who has to pass through.
+        let passable = std::fs::Permissions::from_mode(0o711);
+        let mut folder = tempfile::Builder::new();
+        let folder = folder.prefix("bench-").permissions(passable).tempdir_in(built)?;
         let peers = args.peers.clone().filter(|kit| !kit.as_os_str().is_empty());
         let planted_bin = args.planted_bin.clone();
         Ok(Self { folder, server_bin, planted_bin, own_bin, peers, scale, table, clock, seed: 0 })

@@ -13,7 +13,7 @@ use simulations::product;
 use tokio::time::{Instant, interval};
 
 use super::house::{House, Measured, Program, Shot};
-use super::table::Row;
+use super::table::{Row, median};
 use super::{Bench, say};
 
 /// Webhooks a second for all others.
@@ -24,7 +24,7 @@ const CONNECTIONS: usize = 128;
 const P99_TARGET: f64 = 1.2;
 /// The call whose decisions panic.
 const CALL: &str = "call_that_panics";
-/// What is told of it while it panics, at most; as many as an entity's queue holds.
+/// What is told of it while it panics, at most, in each round; as many as an entity's queue holds.
 const TOLD_MAX: u32 = 60;
 /// Between two things that are told of it.
 const TOLD_EVERY: Duration = Duration::from_secs(1);
@@ -42,14 +42,23 @@ struct Sick<'a> {
     told: u32,
 }
 
-/// What became of it.
+/// What became of it in one round.
 struct Course {
     quarantined_after: Duration,
     released_after: Duration,
     waited: i64,
 }
 
-/// Measures the others a while without the panic, and then as long with it.
+/// By turns without the panic and with it: a machine that stalls for a tenth of a second now and then
+/// decides the 99th percentile of any one minute.
+#[derive(Default)]
+struct Rounds {
+    before: Vec<Measured>,
+    during: Vec<Measured>,
+    courses: Vec<Course>,
+}
+
+/// Measures the others a while without the panic, and then as long with it, again and again.
 pub(super) async fn measure(bench: &mut Bench) -> anyhow::Result<()> {
     let Some(planted) = bench.planted_bin.clone() else {
         say(
@@ -74,40 +83,51 @@ pub(super) async fn measure(bench: &mut Bench) -> anyhow::Result<()> {
     let mut sick = Sick::new(&house)?;
     ensure!(sick.tell().await? == "applied", "the call is well at first");
     Shot { time_max: Some(bench.scale.warm_up), ..shot }.at(bench, &target).await?;
-    say(format!("panic: {RATE} webhooks a second for {:?} without it", bench.scale.panic));
-    let before = shot.at(bench, &target).await?;
-    say(format!("panic: the same for {:?} with it", bench.scale.panic));
-    std::fs::write(&switch, "")?;
-    let (during, quarantined_after) =
-        tokio::join!(shot.at(bench, &target), sick.panics(shot.time_max));
-    let (during, quarantined_after) = (during?, quarantined_after?);
-    std::fs::remove_file(&switch)?;
-    let (waited, released_after) = sick.is_released().await?;
-    sick.was_told_in_order().await?;
+    let mut rounds = Rounds::default();
+    for round in 1..=bench.scale.rounds {
+        say(format!(
+            "panic, round {round}: {RATE} webhooks a second for {:?}, twice",
+            bench.scale.panic
+        ));
+        rounds.before.push(shot.at(bench, &target).await?);
+        std::fs::write(&switch, "")?;
+        let told = sick.told;
+        let (during, quarantined_after) =
+            tokio::join!(shot.at(bench, &target), sick.panics(shot.time_max));
+        let quarantined_after = quarantined_after?;
+        rounds.during.push(during?);
+        std::fs::remove_file(&switch)?;
+        let (waited, released_after) = sick.is_released(told).await?;
+        sick.was_told_in_order().await?;
+        rounds.courses.push(Course { quarantined_after, released_after, waited });
+    }
     house.close().await?;
-    tabulate(bench, &before, &during, &Course { quarantined_after, released_after, waited })
+    tabulate(bench, &rounds)
 }
 
-fn tabulate(
-    bench: &mut Bench,
-    before: &Measured,
-    during: &Measured,
-    course: &Course,
-) -> anyhow::Result<()> {
-    let seconds = bench.scale.panic;
-    let name = |what: &str| format!("panic in one of many, {RATE}/s for {seconds:?}: {what}");
+fn tabulate(bench: &mut Bench, rounds: &Rounds) -> anyhow::Result<()> {
+    let Rounds { before, during, courses } = rounds;
+    let (seconds, count) = (bench.scale.panic, courses.len());
+    let name = |what: &str| {
+        format!("panic in one of many, {RATE}/s for {seconds:?}, median of {count}: {what}")
+    };
+    let of = |rows: &[Measured], figure: fn(&Measured) -> f64| median(rows.iter().map(figure));
+    let foreign =
+        of(during, |with| with.usage.foreign).max(of(before, |without| without.usage.foreign));
+    let p99: fn(&Measured) -> f64 = |measured| measured.report.latency_ms.p99;
+    let p50: fn(&Measured) -> f64 = |measured| measured.report.latency_ms.p50;
     let beside = format!("as long before it; target: ratio {P99_TARGET} at most");
-    let p99 = Row::new(name("p99 of the others"), during.report.latency_ms.p99, "ms");
-    let p99 = p99.against(beside, before.report.latency_ms.p99).note(during.note());
-    bench.table.add(p99.during(during.usage))?;
-    let p50 = Row::new(name("p50 of the others"), during.report.latency_ms.p50, "ms");
-    let p50 = p50.against("as long before it", before.report.latency_ms.p50);
-    bench.table.add(p50.during(during.usage))?;
-    let quarantined = course.quarantined_after.as_secs_f64();
+    let row = Row::new(name("p99 of the others"), of(during, p99), "ms").foreign(foreign);
+    let note = during.iter().find_map(Measured::note);
+    bench.table.add(row.against(beside, of(before, p99)).note(note))?;
+    let row = Row::new(name("p50 of the others"), of(during, p50), "ms").foreign(foreign);
+    bench.table.add(row.against("as long before it", of(before, p50)))?;
+    let quarantined = median(courses.iter().map(|course| course.quarantined_after.as_secs_f64()));
     bench.table.add(Row::new(name("first panic to quarantine"), quarantined, "s"))?;
-    let released =
-        Row::new(name("release to all applied"), course.released_after.as_secs_f64(), "s");
-    bench.table.add(released.note(Some(format!("{} waited, applied in order", course.waited))))
+    let released = median(courses.iter().map(|course| course.released_after.as_secs_f64()));
+    let waited: i64 = courses.iter().map(|course| course.waited).sum();
+    let row = Row::new(name("release to all applied"), released, "s");
+    bench.table.add(row.note(Some(format!("{waited} waited in all, applied in order"))))
 }
 
 impl<'a> Sick<'a> {
@@ -138,9 +158,9 @@ impl<'a> Sick<'a> {
     /// Tells of it again and again; answers how long it took from the first panic into quarantine.
     async fn panics(&mut self, time: Option<Duration>) -> anyhow::Result<Duration> {
         let began = Instant::now();
-        let mut pace = interval(TOLD_EVERY);
+        let (mut pace, told_max) = (interval(TOLD_EVERY), self.told + TOLD_MAX);
         let mut quarantined_after = None;
-        while self.told < TOLD_MAX && began.elapsed() < time.unwrap_or_default() {
+        while self.told < told_max && began.elapsed() < time.unwrap_or_default() {
             pace.tick().await;
             ensure!(self.tell().await? == "parked", "a report was applied over a panic");
             if quarantined_after.is_none() {
@@ -151,11 +171,13 @@ impl<'a> Sick<'a> {
         quarantined_after.context("there was no time for a panic")
     }
 
-    /// Lets it out; answers how much waited, and how long that took to be applied.
-    async fn is_released(&self) -> anyhow::Result<(i64, Duration)> {
+    /// Lets it out; answers how much waited, and how long that took to be applied. It was told
+    /// `applied` things before it panicked.
+    async fn is_released(&self, applied: u32) -> anyhow::Result<(i64, Duration)> {
         let shown = self.in_quarantine().await?.context("the tree does not show it any more")?;
         let waited = shown["waiting"].as_i64().context("the tree does not say what waits")?;
-        ensure!(waited == i64::from(self.told) - 1, "{waited} wait, {} were told", self.told);
+        let told = i64::from(self.told - applied);
+        ensure!(waited == told, "{waited} wait, {told} were told");
         let began = Instant::now();
         let path = format!("/api/v1/actors/interview/{}/release", self.id);
         let (status, body) = self.house.api().send(Method::POST, &path, None).await?;
@@ -192,7 +214,7 @@ impl<'a> Sick<'a> {
         let url = format!("postgres://ringmaster@localhost/ringmaster?host={sockets}");
         let database = Database::at(&url, Limits { readers: 1, store: 1 })?;
         let key = EntityKey { kind: Kind::Interview, id: self.id };
-        let facts = PgStore::new(database.clone()).of(key, 0, 2 * TOLD_MAX).await?;
+        let facts = PgStore::new(database.clone()).of(key, 0, 2 * self.told).await?;
         database.close().await;
         facts.iter().map(|fact| Ok(serde_json::from_str(&fact.data)?)).collect()
     }
