@@ -8,6 +8,7 @@ pub mod interview;
 mod machine;
 pub mod policy;
 pub mod ports;
+mod role;
 pub mod screening;
 mod signal;
 #[cfg(test)]
@@ -19,5 +20,6 @@ pub use machine::{
     Alias, Attempt, Cause, Certainty, Claim, Decision, IntentMove, Machine, Named, NewIntent,
     Nudge, OperationClass, Reach, Rejected, Transition,
 };
+pub use role::{Role, UnknownRole};
 pub use signal::{HOPS_MAX, Signal};
 pub use value::{CallId, CostUsd, InvalidValue, MR_HIRE, Phone, Provider, Seconds};

@@ -1,18 +1,24 @@
 //! Who asks, and whether they may.
 
 mod access;
+mod page;
 mod principal;
-mod role;
+mod register;
 mod secret;
 mod token;
 
 pub use access::{Access, WebhookSource};
+pub use domain::{Role, UnknownRole};
+pub use page::{Page, Pages};
 pub use principal::{Principal, ServiceCaller};
-pub use role::{Role, UnknownRole};
+pub use register::Register;
 pub use secret::{SharedSecret, WebhookRejection};
-pub use token::{Grant, JwtKeys, LEEWAY_S, TokenError, mint};
+pub use token::{
+    Grant, InvalidPublicKey, JwtKeys, LEEWAY_S, PublicKey, TokenError, TokenRules, mint,
+};
 
-pub(crate) use access::{admit, bearer};
+pub(crate) use access::{Visitor, admit, bearer, verified};
+pub(crate) use register::Patience;
 
 use secrecy::SecretString;
 

@@ -2,6 +2,7 @@
 //! anything starts, passed down.
 
 mod command;
+mod identity;
 mod names;
 mod notice;
 mod refusal;
@@ -17,6 +18,7 @@ use clap::Parser;
 use secrecy::{ExposeSecret, SecretString};
 
 pub use command::{Command, DialingArgs, DialingVerb, HealthcheckArgs, TokenArgs};
+pub use identity::{Identity, IdentitySettings};
 pub use notice::Notice;
 pub use settings::Settings;
 pub use values::{
@@ -26,7 +28,7 @@ pub use values::{
 
 use secrets::Given;
 
-use crate::auth::Keys;
+use crate::auth::{InvalidPublicKey, Keys, SharedSecret};
 use crate::readiness::Report;
 
 /// The port when nothing is said.
@@ -79,6 +81,9 @@ pub enum ConfigError {
         #[source]
         source: std::io::Error,
     },
+    /// The public key is none that can be used.
+    #[error("JWT_PUBLIC_KEY cannot be used")]
+    PublicKey(#[source] InvalidPublicKey),
     /// No PostgreSQL URL.
     #[error("DATABASE_URL (--database-url) must begin with postgres:// or postgresql://")]
     DatabaseUrl,
@@ -89,7 +94,8 @@ pub enum ConfigError {
     SimulatedClockOutside,
     /// Anybody could reach the server, and nobody could be recognised.
     #[error(
-        "refusing to listen on {address} without JWT_SECRET: set it, or listen on 127.0.0.1 only"
+        "refusing to listen on {address} without JWT_SECRET or JWT_PUBLIC_KEY: set one of them, \
+         or listen on 127.0.0.1 only"
     )]
     PublicWithoutAuth {
         /// The address asked for.
@@ -117,6 +123,8 @@ pub struct Config {
     pub service_token: Option<SecretString>,
     /// What people's tokens are signed with.
     pub jwt_secret: Option<SecretString>,
+    /// Who may come in, and how often.
+    pub identity: Identity,
     /// Calls that may run at once, over all instances.
     pub dial_permits: u32,
     /// Threads that serve.
@@ -183,6 +191,8 @@ impl Config {
             value: settings.jwt_secret,
             file: settings.jwt_secret_file,
         };
+        let jwt_secret = jwt_secret.read()?;
+        let identity = Identity::read(settings.identity, jwt_secret.as_ref())?;
         if settings.simulated_clock.is_some() && !settings.engine.is_local() {
             return Err(ConfigError::SimulatedClockOutside);
         }
@@ -200,7 +210,8 @@ impl Config {
             engine: settings.engine,
             webhook_secret: webhook_secret.read()?,
             service_token: service_token.read()?,
-            jwt_secret: jwt_secret.read()?,
+            jwt_secret,
+            identity,
             dial_permits: settings.dial_permits,
             workers: settings.workers.unwrap_or_else(half_of_the_cores),
             migrate: settings.migrate,
@@ -216,7 +227,7 @@ impl Config {
     /// # Errors
     /// [`ConfigError::PublicWithoutAuth`]: there is no other way to the address than by this check.
     pub fn listen(&self) -> Result<SocketAddr, ConfigError> {
-        if !self.listen.ip().to_canonical().is_loopback() && self.jwt_secret.is_none() {
+        if !self.listen.ip().to_canonical().is_loopback() && self.identity.keys.is_none() {
             return Err(ConfigError::PublicWithoutAuth { address: self.listen });
         }
         Ok(self.listen)
@@ -234,11 +245,11 @@ impl Config {
 
     /// Returns what callers are recognised by.
     pub fn keys(&self) -> Keys {
-        Keys::new(
-            self.jwt_secret.as_ref(),
-            self.service_token.as_ref(),
-            self.webhook_secret.as_ref(),
-        )
+        Keys {
+            jwt: self.identity.keys.clone(),
+            service: self.service_token.as_ref().map(SharedSecret::new),
+            mr_hire_webhook: self.webhook_secret.as_ref().map(SharedSecret::new),
+        }
     }
 
     /// Returns what whoever starts the server should be told.
@@ -314,6 +325,11 @@ mod tests {
         assert!(empty.listen().is_err());
         let keyed = config(&["--listen", "0.0.0.0:80", "--jwt-secret", "k"]).unwrap();
         assert!(keyed.listen().is_ok());
+        let pem = include_str!("../fixtures/keys/p256.public.pem");
+        let keyed = config(&["--listen", "0.0.0.0:80", "--jwt-public-key", pem]).unwrap();
+        assert!(keyed.listen().is_ok());
+        let wrong = config(&["--jwt-public-key", "a secret"]);
+        assert!(matches!(wrong, Err(ConfigError::PublicKey(_))));
         assert!(config(&["--listen", "127.9.9.9:80"]).unwrap().listen().is_ok());
         assert!(config(&["--listen", "[::]:80"]).unwrap().listen().is_err());
     }
@@ -349,6 +365,21 @@ mod tests {
             Cli::try_parse_from(line).unwrap().command,
             Some(Command::Dialing(DialingArgs { verb: DialingVerb::Stop, .. }))
         ));
+    }
+
+    #[test]
+    fn rules_of_tokens_are_read_and_empty_ones_are_none() {
+        let read = |arguments: &[&str]| config(arguments).unwrap().identity;
+        let unset = read(&["--jwt-key-ids", " ,", "--jwt-audience", "", "--jwt-issuer", " "]);
+        assert_eq!(unset.rules, crate::auth::TokenRules::default());
+        assert!(unset.keys.is_none());
+        let set = read(&["--jwt-key-ids", "a, b", "--jwt-audience", "us", "--rate-token", "0"]);
+        assert_eq!(
+            (set.rules.key_ids, set.rules.audience),
+            (vec!["a".into(), "b".into()], Some("us".into()))
+        );
+        assert_eq!(set.rates.token, crate::rates::Rate::Unlimited);
+        assert_eq!(set.rates.failures, crate::rates::Rate::of(60));
     }
 
     #[test]

@@ -10,6 +10,7 @@ use serde_json::Value;
 use tracing::{debug, error};
 
 use crate::problem::{Code, Loudness};
+use crate::rates::RateFields;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
@@ -30,6 +31,7 @@ struct Inner {
     detail: Option<String>,
     errors: Vec<FieldError>,
     retry_after_s: Option<u64>,
+    rate: Option<RateFields>,
     data: Option<Value>,
     cause: Option<anyhow::Error>,
 }
@@ -83,6 +85,7 @@ impl ApiError {
             detail: None,
             errors: Vec::new(),
             retry_after_s: code.retry_after_s(),
+            rate: None,
             data: None,
             cause: None,
         }))
@@ -134,6 +137,13 @@ impl ApiError {
     #[must_use]
     pub fn retry_after_s(mut self, seconds: u64) -> Self {
         self.0.retry_after_s = Some(seconds);
+        self
+    }
+
+    /// Says what is left of the rates that it was counted against.
+    #[must_use]
+    pub(crate) fn rated(mut self, fields: RateFields) -> Self {
+        self.0.rate = Some(fields);
         self
     }
 
@@ -211,6 +221,9 @@ impl ApiError {
         if let Some(seconds) = self.0.retry_after_s {
             headers.insert(header::RETRY_AFTER, seconds.into());
         }
+        if let Some(rate) = &self.0.rate {
+            rate.put(&mut headers);
+        }
         if let Some(challenge) = challenge(self.0.code) {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
         }
@@ -223,7 +236,11 @@ impl ApiError {
 fn challenge(code: Code) -> Option<&'static str> {
     match code {
         Code::Unauthenticated | Code::AuthNotConfigured => Some("Bearer"),
-        Code::InvalidToken | Code::TokenExpired => Some("Bearer error=\"invalid_token\""),
+        Code::InvalidToken
+        | Code::TokenExpired
+        | Code::UserDeleted
+        | Code::RoleChanged
+        | Code::UnknownTenant => Some("Bearer error=\"invalid_token\""),
         _ => None,
     }
 }

@@ -17,6 +17,7 @@ pub mod live;
 mod ops;
 pub mod output;
 pub mod problem;
+pub mod rates;
 pub mod readiness;
 pub mod request_id;
 pub mod router;

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use chrono::{DateTime, Utc};
-use gateway::auth::{Grant, mint};
+use gateway::auth::Grant;
 use gateway::client::{Client, ClientError};
 use gateway::config::{Cli, Command, Config, DialingArgs, HealthcheckArgs, TokenArgs};
 use gateway::{output, telemetry, wiring};
@@ -69,8 +69,14 @@ fn token(config: &Config, args: &TokenArgs) -> anyhow::Result<()> {
     let Some(secret) = &config.jwt_secret else {
         anyhow::bail!("JWT_SECRET is not set: there is nothing to sign a token with");
     };
-    let grant = Grant { sub: args.sub, role: args.role, tenant: args.tenant, ttl: args.ttl };
-    output::line(&mint(secret, grant, now())?);
+    let grant = Grant {
+        sub: args.sub,
+        role: args.role,
+        tenant: args.tenant,
+        pages: args.pages.iter().copied().collect(),
+        ttl: args.ttl,
+    };
+    output::line(&config.identity.rules.mint(secret, grant, now())?);
     Ok(())
 }
 

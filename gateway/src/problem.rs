@@ -25,12 +25,20 @@ pub enum Code {
     InvalidToken,
     /// A bearer token was good once.
     TokenExpired,
+    /// The user whom a bearer token names was deleted.
+    UserDeleted,
+    /// The user whom a bearer token names has another role by now.
+    RoleChanged,
+    /// A bearer token is of a tenant that does not exist, or was closed.
+    UnknownTenant,
     /// This server has no key to verify bearer tokens with.
     AuthNotConfigured,
     /// A webhook's shared secret is missing, wrong, or not configured here.
     WebhookUnauthorized,
     /// The caller is known and may not do this.
     Forbidden,
+    /// The caller's token does not open the page that this belongs to.
+    PageForbidden,
     /// The caller may do this, but not for that scope.
     ScopeForbidden,
     /// No route has this path.
@@ -149,9 +157,13 @@ impl Code {
             Self::Unauthenticated => (S::UNAUTHORIZED, "unauthenticated"),
             Self::InvalidToken => (S::UNAUTHORIZED, "invalid_token"),
             Self::TokenExpired => (S::UNAUTHORIZED, "token_expired"),
+            Self::UserDeleted => (S::UNAUTHORIZED, "user_deleted"),
+            Self::RoleChanged => (S::UNAUTHORIZED, "role_changed"),
+            Self::UnknownTenant => (S::UNAUTHORIZED, "unknown_tenant"),
             Self::AuthNotConfigured => (S::UNAUTHORIZED, "auth_not_configured"),
             Self::WebhookUnauthorized => (S::UNAUTHORIZED, "webhook_unauthorized"),
             Self::Forbidden => (S::FORBIDDEN, "forbidden"),
+            Self::PageForbidden => (S::FORBIDDEN, "page_forbidden"),
             Self::ScopeForbidden => (S::FORBIDDEN, "scope_forbidden"),
             Self::RouteNotFound => (S::NOT_FOUND, "route_not_found"),
             Self::NotFound => (S::NOT_FOUND, "not_found"),

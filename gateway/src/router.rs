@@ -5,17 +5,18 @@ use std::convert::Infallible;
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::handler::Handler;
-use axum::http::Method;
+use axum::http::{Method, StatusCode};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use axum::routing::{MethodFilter, MethodRouter, on};
 
-use crate::auth::{Access, admit};
+use crate::auth::{Access, Visitor, admit};
 use crate::edge;
 use crate::error::ApiError;
 use crate::extract::BodyMax;
 use crate::ops;
 use crate::problem::{self, Code};
+use crate::server::Remote;
 use crate::state::AppState;
 
 /// One line of the table.
@@ -153,7 +154,12 @@ impl Route {
 
     /// Puts the door in front of the handler.
     fn guarded(self, app: &AppState) -> MethodRouter<AppState, Infallible> {
-        let door = Door { app: app.clone(), access: self.access, body_max: self.body_max };
+        let door = Door {
+            app: app.clone(),
+            access: self.access,
+            body_max: self.body_max,
+            asks_by: AsksBy::of(self.path),
+        };
         self.handler.route_layer(from_fn_with_state(door, enter))
     }
 }
@@ -164,17 +170,56 @@ struct Door {
     app: AppState,
     access: Access,
     body_max: BodyMax,
+    asks_by: AsksBy,
 }
 
-/// Lets in whom the route lets in, and says how large the body may be.
+/// What a route is asked by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum AsksBy {
+    /// Its path alone.
+    Path,
+    /// An id, at which somebody may guess.
+    Id,
+}
+
+impl AsksBy {
+    fn of(path: &str) -> Self {
+        if path.contains('{') { Self::Id } else { Self::Path }
+    }
+}
+
+/// Lets in whom the route lets in, says how large the body may be, and counts what came of it.
 async fn enter(
     State(door): State<Door>,
     mut request: Request,
     next: Next,
 ) -> Result<Response, ApiError> {
-    admit(&door.app, door.access, &mut request)?;
+    let remote = Remote::of(request.extensions());
+    let visitor = admit(&door.app, door.access, &mut request).await?;
     request.extensions_mut().insert(door.body_max);
-    Ok(next.run(request).await)
+    let rates = &door.app.rates;
+    match visitor {
+        Visitor::Unnamed => {
+            let response = next.run(request).await;
+            if door.access == Access::InBand && response.status() == StatusCode::UNAUTHORIZED {
+                rates.refused(remote);
+            }
+            Ok(response)
+        }
+        Visitor::Person(principal, left) => {
+            if door.asks_by == AsksBy::Id {
+                rates.may_look(&principal)?;
+            }
+            let mut response = next.run(request).await;
+            if door.asks_by == AsksBy::Id && response.status() == StatusCode::NOT_FOUND {
+                rates.missed(&principal)?;
+            }
+            if let Some(left) = left {
+                left.put(response.headers_mut());
+            }
+            Ok(response)
+        }
+    }
 }
 
 /// Returns the routes of this part: the server's own. The wiring appends those of each kind.

@@ -8,10 +8,12 @@ mod backoff;
 mod connection;
 mod files;
 mod limits;
+mod remote;
 mod signals;
 mod sockets;
 
 pub use limits::Limits;
+pub use remote::Remote;
 pub use signals::{ExitPlan, watch};
 pub use sockets::Sockets;
 

@@ -7,7 +7,8 @@ use std::time::Duration;
 use domain::ports::Clock;
 use metrics_exporter_prometheus::PrometheusHandle;
 
-use crate::auth::Keys;
+use crate::auth::{Keys, Register};
+use crate::rates::Rates;
 use crate::readiness::Readiness;
 use crate::request_id::RequestIds;
 use crate::server::Sockets;
@@ -20,6 +21,10 @@ pub struct AppState(Arc<Parts>);
 pub struct Parts {
     /// What callers are recognised by.
     pub keys: Keys,
+    /// Who may still come in.
+    pub register: Register,
+    /// How often who may ask.
+    pub rates: Rates,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Whether work is taken.

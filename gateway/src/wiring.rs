@@ -6,7 +6,7 @@ use std::time::Duration;
 use actors::kinds::{InterviewPerformer, ScreeningPerformer};
 use anyhow::{Context as _, bail};
 use domain::TenantId;
-use domain::ports::{Analyzer, CallEngine, Clock, Facts, Journal, Store};
+use domain::ports::{Analyzer, CallEngine, Clock, Facts, Journal, Standings, Store};
 use metrics_exporter_prometheus::PrometheusHandle;
 use persistence::embedded::{
     EmbeddedError, EmbeddedServer, ServerState, Settings, check_durability,
@@ -25,9 +25,11 @@ use tracing::{info, warn};
 use uuid::Uuid;
 
 use crate::AppState;
+use crate::auth::Register;
 use crate::config::{Config, EngineUrl};
 use crate::engine::{self, EngineHealth, Watched};
 use crate::live::{LiveHub, LiveServices, LiveState};
+use crate::rates::Rates;
 use crate::readiness::{Readiness, Report, Switch, Weight};
 use crate::request_id::RequestIds;
 use crate::router;
@@ -99,6 +101,8 @@ async fn serve_from(
     show_phase(&readiness, &tree);
     let app = AppState::new(Parts {
         keys: config.keys(),
+        register: Register::new(house.rooms.standings, Arc::clone(&clock) as _),
+        rates: Rates::new(&config.identity.rates, Arc::clone(&clock) as _),
         clock: Arc::clone(&clock) as _,
         readiness: readiness.clone(),
         request_ids: RequestIds::new(clock.now()),
@@ -270,6 +274,8 @@ pub struct Rooms {
     pub services: Services,
     /// What the live feed asks.
     pub live: LiveServices,
+    /// Tells how people stand.
+    pub standings: Arc<dyn Standings>,
 }
 
 impl Rooms {
@@ -302,12 +308,14 @@ impl Rooms {
             interviews: Arc::clone(&interviews),
             interview_queries: Arc::clone(&queries) as _,
             screening_queries: Arc::clone(&queries) as _,
-            applications: queries,
+            applications: Arc::clone(&queries) as _,
+            users: Arc::clone(&queries) as _,
+            tenants: Arc::clone(&queries) as _,
             tree: Arc::clone(&tree),
             evidence: Arc::new(MrHireReader),
             clock,
         };
-        Ok(Self { tree, interviews, services, live })
+        Ok(Self { tree, interviews, services, live, standings: queries })
     }
 }
 

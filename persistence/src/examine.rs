@@ -159,6 +159,34 @@ where
     sqlx::query_as(asked).fetch_all(connection).await
 }
 
+/// What a pooled connection of the readers is like between two uses.
+#[derive(Clone, Debug, FromRow, PartialEq, Eq)]
+pub struct AtRest {
+    /// Which connection it is.
+    pub backend: i32,
+    /// The tenant in whose sight it is.
+    pub tenant: Option<String>,
+    /// Rows that it sees, of tables that have some.
+    pub rows: i64,
+}
+
+impl AtRest {
+    /// Looks at the next connection that the readers' pool lends.
+    ///
+    /// # Errors
+    /// [`PersistenceError`] when the database does not answer.
+    pub async fn look(database: &Database) -> Result<Self, PersistenceError> {
+        let mut reader = database.reader().await?;
+        let seen = sqlx::query_as(
+            "select pg_backend_pid() as backend,
+                nullif(current_setting('app.tenant', true), '') as tenant,
+                (select count(*) from tenants) + (select count(*) from voice_interviews)
+                    + (select count(*) from users) as rows",
+        );
+        Ok(seen.fetch_one(&mut *reader).await?)
+    }
+}
+
 /// How much is still to be done, without reading all of it.
 #[derive(Clone, Copy, Debug, FromRow)]
 pub struct Waiting {

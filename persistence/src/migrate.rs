@@ -45,6 +45,11 @@ impl Migrations {
 
     /// Applies what the database lacks, under a lock that other migrators wait for.
     ///
+    /// That lock is of this database alone, as all advisory locks are, and there is none that a login without
+    /// rights on the cluster could take for all of it. Only the two roles belong to the cluster: the migration
+    /// that makes them looks, tries, and tries again when another database was faster. One that touches roles
+    /// has to do the same.
+    ///
     /// # Errors
     /// [`PersistenceError::Migration`] when one fails, or when the database is of a newer release.
     pub async fn apply(connection: &mut PgConnection) -> Result<(), PersistenceError> {

@@ -2,6 +2,7 @@
 
 mod dialing;
 mod engine;
+mod identity;
 mod journal;
 mod queries;
 mod store;
@@ -15,6 +16,10 @@ pub use dialing::{DialScope, DialStop, Dialing};
 pub use engine::{
     Analysis, AnalysisRequest, Analyzer, CallEngine, DialRequest, EngineError, EngineListing,
     Evidence, EvidenceReader, Leave, LostDial, Sighting, Unusable,
+};
+pub use identity::{
+    NewTenant, PersonStanding, Standing, Standings, Tenant, TenantPage, TenantRefusal,
+    TenantStanding, Tenants, UserImport, UserRefusal, UserReport, UserState, Users,
 };
 pub use journal::{
     Decided, Ends, FactRecord, FactSink, IntentRow, IntentStep, Journal, JournalError,

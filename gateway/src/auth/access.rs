@@ -1,14 +1,18 @@
 //! Who a route lets in; declared with the route, enforced before its handler.
 
+use std::net::IpAddr;
+
 use axum::extract::Request;
 use axum::http::header::{AUTHORIZATION, AsHeaderName, HeaderMap, HeaderValue};
 use metrics::counter;
 use tracing::warn;
 
 use super::secret::check;
-use super::{Principal, Role, ServiceCaller, TokenError};
+use super::{Page, Patience, Principal, Role, ServiceCaller, TokenError};
 use crate::error::ApiError;
 use crate::problem::Code;
+use crate::rates::RateFields;
+use crate::server::Remote;
 use crate::state::AppState;
 
 /// Who a route lets in.
@@ -23,6 +27,9 @@ pub enum Access {
     AnyRole,
     /// People with one of these roles.
     Roles(&'static [Role]),
+    /// People with one of these roles whose token opens the page; administrators among them need no such
+    /// claim.
+    Page(&'static [Role], Page),
     /// Our own services.
     Service,
     /// The sender of a webhook.
@@ -37,6 +44,9 @@ pub enum WebhookSource {
 }
 
 impl WebhookSource {
+    /// Every source there is.
+    pub const ALL: [Self; 1] = [Self::MrHire];
+
     /// Returns the label under which it is counted.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -51,37 +61,96 @@ impl WebhookSource {
     }
 }
 
+/// Who came in.
+#[derive(Debug)]
+pub(crate) enum Visitor {
+    /// Nobody who is counted by name.
+    Unnamed,
+    /// A person, and what is left of their shares.
+    Person(Principal, Option<RateFields>),
+}
+
 /// Lets the request in, with its principal, or says why not.
+///
+/// A person's token is verified unless their address showed too many bad ones; then it is counted, and then
+/// it is asked whether they may still come in. A webhook's secret is always compared, which costs little:
+/// whoever has it is not kept out by those who guess at it.
 ///
 /// # Errors
 /// [`ApiError`] to whoever may not come in.
-pub(crate) fn admit(app: &AppState, access: Access, request: &mut Request) -> Result<(), ApiError> {
+pub(crate) async fn admit(
+    app: &AppState,
+    access: Access,
+    request: &mut Request,
+) -> Result<Visitor, ApiError> {
+    let remote = Remote::of(request.extensions());
     match access {
-        Access::Open | Access::InBand => {}
-        Access::AnyRole => {
-            let principal = person(app, request.headers())?;
-            request.extensions_mut().insert(principal);
-        }
+        Access::Open => Ok(Visitor::Unnamed),
+        Access::InBand => app.rates.may_try(remote).map(|()| Visitor::Unnamed),
+        Access::AnyRole => person(app, request, remote, |_| Ok(())).await,
         Access::Roles(roles) => {
-            let principal = person(app, request.headers())?;
-            if !roles.contains(&principal.role) {
-                return Err(forbidden(principal.role));
-            }
-            request.extensions_mut().insert(principal);
+            person(app, request, remote, |principal| has_role(principal, roles)).await
+        }
+        Access::Page(roles, page) => {
+            let fits = |principal: &Principal| {
+                has_role(principal, roles)?;
+                if principal.may_open(page) { Ok(()) } else { Err(page_forbidden(page)) }
+            };
+            person(app, request, remote, fits).await
         }
         Access::Service => {
-            let caller = service(app, request.headers())?;
+            app.rates.may_try(remote)?;
+            let caller = service(app, request.headers());
+            let caller = caller.map_err(|refusal| app.rates.failed(remote, refusal))?;
             request.extensions_mut().insert(caller);
+            Ok(Visitor::Unnamed)
         }
-        Access::Webhook(source) => webhook(app, source, request.headers())?,
+        Access::Webhook(source) => {
+            let checked = webhook(app, source, request.headers());
+            checked.map_err(|refusal| app.rates.failed(remote, refusal))?;
+            app.rates.take_webhook(source)?;
+            Ok(Visitor::Unnamed)
+        }
     }
-    Ok(())
 }
 
-fn person(app: &AppState, headers: &HeaderMap) -> Result<Principal, ApiError> {
+/// Lets a person in whose token is good, who may still come in, and who `fits` the route.
+async fn person(
+    app: &AppState,
+    request: &mut Request,
+    remote: IpAddr,
+    fits: impl Fn(&Principal) -> Result<(), ApiError>,
+) -> Result<Visitor, ApiError> {
+    app.rates.may_try(remote)?;
+    let principal = bearer(request.headers())
+        .ok_or_else(|| ApiError::new(unnamed(app)))
+        .and_then(|token| verified(app, token))
+        .map_err(|refusal| app.rates.failed(remote, refusal))?;
+    let left = app.rates.take(&principal)?;
+    let rated = |refusal: ApiError| match &left {
+        Some(left) => refusal.rated(left.clone()),
+        None => refusal,
+    };
+    let standing = app.register.admit(&principal, Patience::Request).await;
+    standing.map_err(|refusal| rated(app.rates.failed(remote, refusal)))?;
+    fits(&principal).map_err(rated)?;
+    request.extensions_mut().insert(principal);
+    Ok(Visitor::Person(principal, left))
+}
+
+/// Returns whom `token` speaks for, whether or not they may still come in.
+pub(crate) fn verified(app: &AppState, token: &str) -> Result<Principal, ApiError> {
     let keys = app.keys.jwt.as_ref().ok_or_else(|| ApiError::new(Code::AuthNotConfigured))?;
-    let token = bearer(headers).ok_or_else(|| ApiError::new(Code::Unauthenticated))?;
     keys.verify(token, app.clock.now()).map_err(ApiError::from)
+}
+
+/// Returns what somebody without a token is told: that none can be verified, if that is so.
+fn unnamed(app: &AppState) -> Code {
+    if app.keys.jwt.is_some() { Code::Unauthenticated } else { Code::AuthNotConfigured }
+}
+
+fn has_role(principal: &Principal, roles: &[Role]) -> Result<(), ApiError> {
+    if roles.contains(&principal.role) { Ok(()) } else { Err(forbidden(principal.role)) }
 }
 
 fn service(app: &AppState, headers: &HeaderMap) -> Result<ServiceCaller, ApiError> {
@@ -125,6 +194,10 @@ pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
 
 fn forbidden(role: Role) -> ApiError {
     ApiError::new(Code::Forbidden).detail(format!("the role {role} may not do this"))
+}
+
+fn page_forbidden(page: Page) -> ApiError {
+    ApiError::new(Code::PageForbidden).detail(format!("the token does not open the page {page}"))
 }
 
 impl From<TokenError> for ApiError {

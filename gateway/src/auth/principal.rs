@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use domain::TenantId;
 use uuid::Uuid;
 
-use super::Role;
+use super::{Page, Pages, Role};
 use crate::error::ApiError;
 
 /// The person a request speaks for, as their token says.
@@ -21,6 +21,8 @@ pub struct Principal {
     pub role: Role,
     /// Whose data they see.
     pub tenant: TenantId,
+    /// Which pages of the head office their token opens.
+    pub pages: Pages,
     /// When their token ends; a socket that lives longer asks for a new one.
     pub expires_at: DateTime<Utc>,
 }
@@ -42,6 +44,22 @@ impl Principal {
             | Role::Agent => false,
         };
         (!runs_the_server).then_some(self.tenant)
+    }
+}
+
+impl Principal {
+    /// Tells whether they may open `page`. An administrator may open all of them; everybody else needs the
+    /// token to say so.
+    pub const fn may_open(&self, page: Page) -> bool {
+        match self.role {
+            Role::Admin | Role::Superadmin => true,
+            Role::SalesHead
+            | Role::Hr
+            | Role::ExternalHr
+            | Role::BatchLead
+            | Role::Student
+            | Role::Agent => self.pages.contains(page),
+        }
     }
 }
 

@@ -8,8 +8,8 @@ use domain::TenantId;
 use secrecy::SecretString;
 use uuid::Uuid;
 
-use super::values::{ServerUrl, secret, tenant, ttl};
-use crate::auth::Role;
+use super::values::{ServerUrl, role, secret, tenant, ttl};
+use crate::auth::{Page, Role};
 
 /// What to do.
 #[derive(Clone, Debug, Subcommand)]
@@ -35,7 +35,7 @@ pub enum Command {
 #[derive(Clone, Debug, Args)]
 pub struct TokenArgs {
     /// What its holder may do.
-    #[arg(long, value_enum)]
+    #[arg(long, value_parser = role())]
     pub role: Role,
     /// Its holder's id.
     #[arg(long, value_name = "UUID")]
@@ -46,6 +46,9 @@ pub struct TokenArgs {
     /// Whose data its holder sees; the default tenant when absent.
     #[arg(long, value_name = "UUID", value_parser = tenant)]
     pub tenant: Option<TenantId>,
+    /// A page of the head office that it opens; may be repeated.
+    #[arg(long = "page", value_enum, value_name = "PAGE")]
+    pub pages: Vec<Page>,
 }
 
 /// The red button.

@@ -38,7 +38,7 @@ impl fmt::Display for Notice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::JwtSecretUnset => {
-                "JWT_SECRET is not set: every route that needs a bearer token answers 401"
+                "neither JWT_SECRET nor JWT_PUBLIC_KEY is set: every route that needs a bearer token answers 401"
             }
             Self::JwtSecretShort => "JWT_SECRET is shorter than 32 bytes: tokens can be forged",
             Self::WebhookSecretUnset => {
@@ -56,9 +56,10 @@ impl fmt::Display for Notice {
 }
 
 pub(super) fn of(config: &Config) -> Vec<Notice> {
+    let is_keyless = config.identity.keys.is_none();
     let jwt_bytes = config.jwt_secret.as_ref().map(|secret| secret.expose_secret().len());
     let candidates = [
-        (jwt_bytes.is_none(), Notice::JwtSecretUnset),
+        (is_keyless, Notice::JwtSecretUnset),
         (jwt_bytes.is_some_and(|bytes| bytes < JWT_SECRET_BYTES_MIN), Notice::JwtSecretShort),
         (config.webhook_secret.is_none(), Notice::WebhookSecretUnset),
         (config.service_token.is_none(), Notice::ServiceTokenUnset),

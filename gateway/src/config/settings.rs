@@ -9,6 +9,7 @@ use clap::builder::BoolishValueParser;
 use domain::policy::PERMITS_DEFAULT;
 use secrecy::SecretString;
 
+use super::identity::IdentitySettings;
 use super::values::{
     EngineUrl, LOG_DEFAULT, LogFilter, LogFormat, SimulatedClock, address, secret,
 };
@@ -75,6 +76,10 @@ pub struct Settings {
     /// File that holds the key of people's bearer tokens.
     #[arg(long, global = true, env = "JWT_SECRET_FILE", value_name = "FILE")]
     pub jwt_secret_file: Option<PathBuf>,
+
+    /// Whose tokens count, and how often who may ask.
+    #[command(flatten)]
+    pub identity: IdentitySettings,
 
     /// Calls that may run at once, over all instances; dials beyond them wait.
     #[arg(long, global = true, env = "RINGMASTER_DIAL_PERMITS", value_name = "CALLS")]

@@ -10,7 +10,8 @@ use axum::http::Uri;
 use chrono::Duration;
 use chrono::{DateTime, Utc};
 use clap::ValueEnum;
-use domain::TenantId;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use domain::{Role, TenantId};
 use secrecy::SecretString;
 use tracing_subscriber::EnvFilter;
 use uuid::Uuid;
@@ -190,6 +191,12 @@ impl fmt::Display for LogFormat {
 
 pub(super) fn secret(text: &str) -> Result<SecretString, Infallible> {
     Ok(SecretString::from(text))
+}
+
+/// Reads a role, and names all of them where it is none.
+pub(super) fn role() -> impl TypedValueParser<Value = Role> {
+    PossibleValuesParser::new(Role::ALL.map(Role::as_str))
+        .map(|name| name.parse().expect("it is one of the names"))
 }
 
 pub(super) fn tenant(text: &str) -> Result<TenantId, uuid::Error> {

@@ -6,8 +6,9 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use chrono::{DateTime, Utc};
 use domain::ports::{
-    BoxFuture, FactPage, Facts, InterviewDetail, InterviewFilter, InterviewOwners, InterviewPage,
-    InterviewQueries, InterviewStats, KnownCall, PageRequest, Scope, StoreError, StoredFact,
+    BoxFuture, Clock, FactPage, Facts, InterviewDetail, InterviewFilter, InterviewOwners,
+    InterviewPage, InterviewQueries, InterviewStats, KnownCall, PageRequest, PersonStanding, Scope,
+    Standing, Standings, StoreError, StoredFact, TenantStanding,
 };
 use domain::{EntityId, EntityKey, Kind, TenantId};
 use uuid::Uuid;
@@ -99,5 +100,43 @@ impl Facts for Log {
 
     fn head(&self) -> Answer<'_, (i64, String)> {
         Box::pin(async { Ok((self.head, "epoch".to_owned())) })
+    }
+}
+
+/// A clock that a test moves, and how the one person stands who comes; `None` is a database that is away.
+pub struct Door {
+    seconds: AtomicI64,
+    person: Mutex<Option<PersonStanding>>,
+}
+
+impl Default for Door {
+    fn default() -> Self {
+        let person = Mutex::new(Some(PersonStanding::Unlisted));
+        Self { seconds: AtomicI64::new(1_800_000_000), person }
+    }
+}
+
+impl Door {
+    pub fn set(&self, person: Option<PersonStanding>) {
+        *self.person.lock().unwrap() = person;
+    }
+
+    pub fn pass(&self, seconds: i64) {
+        self.seconds.fetch_add(seconds, Ordering::Relaxed);
+    }
+}
+
+impl Clock for Door {
+    fn now(&self) -> DateTime<Utc> {
+        DateTime::from_timestamp(self.seconds.load(Ordering::Relaxed), 0).unwrap()
+    }
+}
+
+impl Standings for Door {
+    fn standing(&self, _: TenantId, _: Uuid) -> Answer<'_, Standing> {
+        let person = *self.person.lock().unwrap();
+        let person = person.ok_or_else(|| StoreError::Away(anyhow::anyhow!("it is away")));
+        let tenant = TenantStanding::Open;
+        Box::pin(async move { Ok(Standing { tenant, person: person? }) })
     }
 }

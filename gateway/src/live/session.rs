@@ -17,7 +17,7 @@ use super::sampler::Sample;
 use super::socket::{Bye, LiveState, known};
 use super::subscription::{Subscription, TOPICS_MAX};
 use super::topic::Topic;
-use crate::auth::Principal;
+use crate::auth::{Patience, Principal};
 use crate::error::{ApiError, Occurrence};
 use crate::problem::Code;
 use crate::routes::{interview_json, scope, tree_json};
@@ -27,7 +27,7 @@ const SEND_TIMEOUT: Duration = Duration::from_secs(30);
 /// Events wait this long for others to share a write with.
 const FLUSH_TICK: Duration = Duration::from_millis(25);
 /// How often the server shows that it is alive; two unanswered ones end the socket.
-const HEARTBEAT: Duration = Duration::from_secs(20);
+pub(super) const HEARTBEAT: Duration = Duration::from_secs(20);
 /// How long before its end a token's holder is warned.
 const EXPIRY_WARNING: chrono::Duration = chrono::Duration::seconds(60);
 /// Rows of a snapshot of the board.
@@ -124,7 +124,7 @@ impl Session {
         match serde_json::from_str(&text) {
             Ok(ClientFrame::Hello { token: None }) => Ok(()),
             Ok(ClientFrame::Hello { token: Some(token) } | ClientFrame::Auth { token }) => {
-                self.renew(&token)
+                self.renew(&token).await
             }
             Ok(ClientFrame::Ping) => self.send(ServerFrame::Pong.text()).await,
             Ok(ClientFrame::Unsub { id }) => {
@@ -145,8 +145,8 @@ impl Session {
     }
 
     /// Takes a newer token of the same person.
-    fn renew(&mut self, token: &str) -> Result<(), Bye> {
-        match known(&self.live.app, token) {
+    async fn renew(&mut self, token: &str) -> Result<(), Bye> {
+        match known(&self.live.app, token).await {
             Ok(principal) if principal.sub == self.principal.sub => {
                 self.is_warned = false;
                 self.principal = principal;
@@ -156,7 +156,8 @@ impl Session {
                 }
                 Ok(())
             }
-            Ok(_) | Err(_) => Err(Bye::Expired),
+            Ok(_) => Err(Bye::Expired),
+            Err(refusal) => Err(Bye::to(&refusal)),
         }
     }
 
@@ -209,8 +210,13 @@ impl Session {
         let topic = Topic::parse(name).ok_or_else(unknown)?;
         match (topic, scope(&self.principal)) {
             (Topic::Call(id), scope) => {
+                let rates = &self.live.app.rates;
+                rates.may_look(&self.principal)?;
                 let found = self.live.hub.services.queries.detail(scope, id).await?;
-                found.ok_or_else(|| ApiError::new(Code::InterviewNotFound))?;
+                if found.is_none() {
+                    rates.missed(&self.principal)?;
+                    return Err(ApiError::new(Code::InterviewNotFound));
+                }
             }
             (Topic::Tree, Scope::Owner(..)) => return Err(ApiError::new(Code::Forbidden)),
             (Topic::Tree | Topic::Calls, _) => {}
@@ -389,6 +395,8 @@ impl Session {
         if left <= chrono::Duration::zero() {
             return Err(Bye::Expired);
         }
+        let standing = self.live.app.register.admit(&self.principal, Patience::Beat).await;
+        standing.map_err(|refusal| Bye::to(&refusal))?;
         if left <= EXPIRY_WARNING && !self.is_warned {
             self.is_warned = true;
             self.send(ServerFrame::Expiring { in_ms: left.num_milliseconds() }.text()).await?;

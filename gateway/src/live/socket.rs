@@ -13,10 +13,11 @@ use tokio::time::timeout;
 use super::frames::{ClientFrame, ServerFrame};
 use super::hub::LiveHub;
 use super::session::Session;
-use crate::auth::{Principal, bearer};
+use crate::auth::{Patience, Principal, bearer, verified};
 use crate::error::ApiError;
 use crate::problem::Code;
 use crate::routes::RECRUITERS;
+use crate::server::Remote;
 use crate::state::AppState;
 
 const PROTOCOL: &str = "ringmaster.v1";
@@ -50,6 +51,7 @@ pub(super) enum Bye {
     Restart,
     Unknown,
     Expired,
+    Dismissed,
     Slow,
     Protocol,
     Gone,
@@ -59,10 +61,19 @@ impl Bye {
     const fn code(self) -> u16 {
         match self {
             Self::Restart => 1012,
-            Self::Unknown | Self::Expired => 4001,
+            Self::Unknown | Self::Expired | Self::Dismissed => 4001,
             Self::Slow => 4008,
             Self::Protocol => 4010,
             Self::Gone => 1000,
+        }
+    }
+
+    /// Returns how a socket ends whose token was refused.
+    pub(super) fn to(refusal: &ApiError) -> Self {
+        match refusal.code() {
+            Code::UserDeleted | Code::RoleChanged | Code::UnknownTenant => Self::Dismissed,
+            Code::JournalUnavailable | Code::Internal => Self::Restart,
+            _ => Self::Expired,
         }
     }
 
@@ -71,6 +82,9 @@ impl Bye {
             Self::Restart => "the server restarts",
             Self::Unknown => "no hello with a token came within 5 s",
             Self::Expired => "the token is over or cannot be trusted",
+            Self::Dismissed => {
+                "the user, their role or their tenant is no longer as the token says"
+            }
             Self::Slow => "nothing was read for too long",
             Self::Protocol => "that is not the protocol",
             Self::Gone => "goodbye",
@@ -81,6 +95,7 @@ impl Bye {
 /// `GET /ws/v1`. Who it is says the `Authorization` header, else the first frame.
 pub(crate) async fn upgrade(
     State(live): State<LiveState>,
+    remote: Remote,
     headers: HeaderMap,
     upgrade: Result<WebSocketUpgrade, axum::extract::ws::rejection::WebSocketUpgradeRejection>,
 ) -> Result<Response, ApiError> {
@@ -89,7 +104,7 @@ pub(crate) async fn upgrade(
         return Err(ApiError::new(Code::Forbidden).detail("the page is of another origin"));
     }
     let principal = match bearer(&headers) {
-        Some(token) => Some(known(&live.app, token)?),
+        Some(token) => Some(known(&live.app, token).await?),
         None => None,
     };
     let closing = live.app.sockets.tracker().clone();
@@ -98,7 +113,7 @@ pub(crate) async fn upgrade(
         .max_message_size(FRAME_BYTES_MAX)
         .max_frame_size(FRAME_BYTES_MAX)
         .max_write_buffer_size(WRITE_BYTES_MAX)
-        .on_upgrade(move |socket| closing.track_future(serve(socket, live, principal))))
+        .on_upgrade(move |socket| closing.track_future(serve(socket, live, remote, principal))))
 }
 
 /// A browser says where its page came from; other clients send no such header.
@@ -110,9 +125,10 @@ fn is_foreign(headers: &HeaderMap) -> bool {
     origin.split_once("://").map(|(_, of)| of) != Some(host)
 }
 
-pub(super) fn known(app: &AppState, token: &str) -> Result<Principal, ApiError> {
-    let keys = app.keys.jwt.as_ref().ok_or_else(|| ApiError::new(Code::AuthNotConfigured))?;
-    let principal = keys.verify(token, app.clock.now())?;
+/// Returns whom `token` speaks for, if they may come in and hear anything.
+pub(super) async fn known(app: &AppState, token: &str) -> Result<Principal, ApiError> {
+    let principal = verified(app, token)?;
+    app.register.admit(&principal, Patience::Request).await?;
     if RECRUITERS.contains(&principal.role) {
         Ok(principal)
     } else {
@@ -120,10 +136,15 @@ pub(super) fn known(app: &AppState, token: &str) -> Result<Principal, ApiError> 
     }
 }
 
-async fn serve(mut socket: WebSocket, live: LiveState, principal: Option<Principal>) {
+async fn serve(
+    mut socket: WebSocket,
+    live: LiveState,
+    remote: Remote,
+    principal: Option<Principal>,
+) {
     let principal = match principal {
         Some(principal) => principal,
-        None => match timeout(HELLO_TIMEOUT, introduced(&mut socket, &live.app)).await {
+        None => match timeout(HELLO_TIMEOUT, introduced(&mut socket, &live.app, remote)).await {
             Ok(Ok(principal)) => principal,
             Ok(Err(bye)) => return close(&mut socket, bye).await,
             Err(_) => return close(&mut socket, Bye::Unknown).await,
@@ -135,13 +156,22 @@ async fn serve(mut socket: WebSocket, live: LiveState, principal: Option<Princip
 }
 
 /// Waits for the first frame, which says who it is.
-async fn introduced(socket: &mut WebSocket, app: &AppState) -> Result<Principal, Bye> {
+async fn introduced(
+    socket: &mut WebSocket,
+    app: &AppState,
+    remote: Remote,
+) -> Result<Principal, Bye> {
     while let Some(Ok(message)) = socket.recv().await {
         let Message::Text(text) = message else { continue };
         let Ok(ClientFrame::Hello { token: Some(token) }) = serde_json::from_str(&text) else {
             return Err(Bye::Unknown);
         };
-        return known(app, &token).map_err(|_| Bye::Expired);
+        return known(app, &token).await.map_err(|refusal| {
+            let bye = Bye::to(&refusal);
+            // What is too much is told by the next handshake, which is refused.
+            let _counted = app.rates.failed(remote.address(), refusal);
+            bye
+        });
     }
     Err(Bye::Gone)
 }

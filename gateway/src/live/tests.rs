@@ -3,8 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
-use domain::ports::{Clock, FactSink as _};
+use domain::ports::{Clock as _, FactSink as _, PersonStanding};
 use futures_util::{SinkExt as _, StreamExt as _};
 use metrics_exporter_prometheus::PrometheusBuilder;
 use secrecy::SecretString;
@@ -17,10 +16,12 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::doubles::{Log, Table, fact};
+use super::doubles::{Door, Log, Table, fact};
 use super::hub::{LiveHub, LiveServices};
+use super::session::HEARTBEAT;
 use super::socket::{LiveState, upgrade};
-use crate::auth::{Access, Grant, Keys, Role, mint};
+use crate::auth::{Access, Grant, Keys, Pages, Register, Role, mint};
+use crate::rates::{RateSettings, Rates};
 use crate::readiness::Readiness;
 use crate::request_id::RequestIds;
 use crate::router::{self, Route};
@@ -31,18 +32,11 @@ const SECRET: &str = "a secret that is long enough for HS256";
 /// How long a frame may take.
 const SOON: Duration = Duration::from_secs(20);
 
-struct Still;
-
-impl Clock for Still {
-    fn now(&self) -> DateTime<Utc> {
-        DateTime::from_timestamp(1_800_000_000, 0).unwrap()
-    }
-}
-
 /// A server with the feed alone, and an administrator's socket to it.
 struct World {
     feed: Arc<Feed>,
     table: Arc<Table>,
+    door: Arc<Door>,
     shutdown: CancellationToken,
     socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
 }
@@ -73,7 +67,8 @@ impl World {
             queries: Arc::clone(&table) as _,
             epoch: "epoch".to_owned(),
         };
-        let app = app();
+        let door = Arc::new(Door::default());
+        let app = app(&door);
         let hub = LiveHub::rendering(services, shutdown.clone());
         let live = LiveState { app: app.clone(), hub };
         let routes = vec![Route::get_with(live, "/ws/v1", Access::InBand, upgrade)];
@@ -82,7 +77,7 @@ impl World {
         let service = router::build(&app, routes);
         tokio::spawn(server.run(service, shutdown.clone(), app.sockets.clone()));
         let (socket, _) = connect_async(url).await.unwrap();
-        Self { feed, table, shutdown, socket }
+        Self { feed, table, door, shutdown, socket }
     }
 
     async fn say(&mut self, frame: &Value) {
@@ -106,12 +101,15 @@ impl Drop for World {
     }
 }
 
-fn app() -> AppState {
+fn app(door: &Arc<Door>) -> AppState {
+    let clock = || Arc::clone(door) as _;
     AppState::new(Parts {
         keys: Keys::new(Some(&SecretString::from(SECRET)), None, None),
-        clock: Arc::new(Still),
+        register: Register::new(Arc::clone(door) as _, clock()),
+        rates: Rates::new(&RateSettings::default(), clock()),
+        clock: clock(),
         readiness: Readiness::new(),
-        request_ids: RequestIds::new(Still.now()),
+        request_ids: RequestIds::new(door.now()),
         sockets: Sockets::new(),
         metrics: PrometheusBuilder::new().build_recorder().handle(),
         request_timeout: SOON,
@@ -120,8 +118,14 @@ fn app() -> AppState {
 
 fn token() -> String {
     let ttl = chrono::Duration::hours(1);
-    let grant = Grant { sub: Uuid::from_u128(7), role: Role::Admin, tenant: None, ttl };
-    mint(&SecretString::from(SECRET), grant, Still.now()).unwrap()
+    let grant = Grant {
+        sub: Uuid::from_u128(7),
+        role: Role::Admin,
+        tenant: None,
+        pages: Pages::default(),
+        ttl,
+    };
+    mint(&SecretString::from(SECRET), grant, Door::default().now()).unwrap()
 }
 
 #[tokio::test]
@@ -138,6 +142,48 @@ async fn who_does_not_say_who_it_is_is_told_so() {
         world.say(&first).await;
         assert_eq!(world.hear().await, json!({"t": "bye", "code": 4001, "reason": reason}));
     }
+}
+
+/// Lets the server's next heartbeat come, `seconds` later by its clock.
+async fn beat(world: &World, seconds: i64) {
+    world.door.pass(seconds);
+    tokio::time::pause();
+    tokio::time::advance(HEARTBEAT).await;
+    tokio::time::resume();
+}
+
+#[tokio::test]
+async fn socket_of_somebody_who_may_not_come_in_any_more_ends_with_a_heartbeat() {
+    for change in [PersonStanding::Deleted, PersonStanding::Listed(Role::Hr)] {
+        let mut world = World::on(Log { known: Vec::new(), head: 0 }).await;
+        world.door.set(Some(change));
+        beat(&world, 20).await;
+        assert_eq!(world.hear().await["t"], "beat", "what was asked 20 s ago is still fresh");
+        beat(&world, 20).await;
+        let reason = "the user, their role or their tenant is no longer as the token says";
+        assert_eq!(world.hear().await, json!({"t": "bye", "code": 4001, "reason": reason}));
+    }
+}
+
+#[tokio::test]
+async fn socket_outlives_an_outage_of_the_database_by_less_than_a_minute() {
+    let mut world = World::on(Log { known: Vec::new(), head: 0 }).await;
+    world.door.set(None);
+    beat(&world, 20).await;
+    assert_eq!(world.hear().await["t"], "beat");
+    beat(&world, 19).await;
+    assert_eq!(world.hear().await["t"], "beat");
+    beat(&world, 20).await;
+    assert_eq!(world.hear().await["code"], 1012, "it may come back, and is asked who it is");
+}
+
+#[tokio::test]
+async fn newer_token_of_somebody_who_was_deleted_ends_the_socket() {
+    let mut world = World::on(Log { known: Vec::new(), head: 0 }).await;
+    world.door.set(Some(PersonStanding::Deleted));
+    world.door.pass(30);
+    world.say(&json!({"t": "auth", "token": token()})).await;
+    assert_eq!(world.hear().await["code"], 4001);
 }
 
 #[tokio::test]

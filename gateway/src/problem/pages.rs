@@ -40,9 +40,13 @@ pub(super) const fn page(code: Code) -> Page {
         Code::Unauthenticated
         | Code::InvalidToken
         | Code::TokenExpired
+        | Code::UserDeleted
+        | Code::RoleChanged
+        | Code::UnknownTenant
         | Code::AuthNotConfigured
         | Code::WebhookUnauthorized
         | Code::Forbidden
+        | Code::PageForbidden
         | Code::ScopeForbidden => about_the_caller(code),
         Code::Conflict
         | Code::IdempotencyInFlight
@@ -146,8 +150,8 @@ const fn about_the_caller(code: Code) -> Page {
         Code::InvalidToken => of(
             "Invalid token",
             "The bearer token cannot be trusted.",
-            "It was signed with another key or algorithm, or a required claim (`exp`, `sub`, `role`) is absent or malformed.",
-            "Get a new token from the issuer that shares this server's `JWT_SECRET`.",
+            "It was signed with another key or algorithm, a required claim (`exp`, `sub`, `role`) is absent or malformed, or it is for another audience, of another issuer or of a key id that is not allowed here.",
+            "Get a new token from the issuer whose key this server has (`JWT_SECRET` or `JWT_PUBLIC_KEY`).",
         ),
         Code::TokenExpired => of(
             "Token expired",
@@ -155,17 +159,41 @@ const fn about_the_caller(code: Code) -> Page {
             "`exp` lies in the past, beyond the tolerance for clocks that differ.",
             "Get a new token; if it is fresh, compare the clocks of both machines.",
         ),
+        Code::UserDeleted => of(
+            "User deleted",
+            "The bearer token is good, and the user whom it names may not come in any more.",
+            "An import of users marked this id as deleted, within this tenant.",
+            "Nothing, if that was meant; else import the user again without `deleted`.",
+        ),
+        Code::RoleChanged => of(
+            "Role changed",
+            "The bearer token carries a role that its holder no longer has.",
+            "The user was imported with another role after the token was issued, or the issuer and the import disagree.",
+            "Get a new token; if its role is still another one, correct the issuer or import the user anew.",
+        ),
+        Code::UnknownTenant => of(
+            "Unknown tenant",
+            "The bearer token is of a tenant that is not served here.",
+            "No tenant with the id in its claim `tenant` was created on this server, or it was closed.",
+            "A SUPERADMIN creates tenants with POST /api/v1/tenants; compare the id with the list there.",
+        ),
         Code::AuthNotConfigured => of(
             "No token can be verified here",
             "The server has no key, so no bearer token can be accepted.",
-            "`JWT_SECRET` (or the token of the calling service) is unset on this server.",
-            "Set it and restart the server.",
+            "`JWT_SECRET` and `JWT_PUBLIC_KEY` (or the token of the calling service) are unset on this server.",
+            "Set one of them and restart the server.",
         ),
         Code::WebhookUnauthorized => of(
             "Webhook not authenticated",
             "The webhook's shared secret was not accepted, so nothing was stored.",
             "The secret header is absent, differs from ours, or no secret is set on this server.",
             "Set the same secret on both sides; `/readyz?verbose` says whether this side has one.",
+        ),
+        Code::PageForbidden => of(
+            "Page not open to you",
+            "Your role allows this, and your token does not open the page that it belongs to.",
+            "The claim `pages` of the token does not list that page. Administrators need no such claim.",
+            "Have the page added where your tokens are issued, and get a new one.",
         ),
         Code::ScopeForbidden => of(
             "Not your scope",
@@ -218,8 +246,8 @@ const fn about_the_moment(code: Code) -> Page {
         _ => of(
             "Too many requests",
             "You have used up your share for this moment.",
-            "Requests came faster than the limit in the `RateLimit-Policy` header allows.",
-            "Wait as long as `Retry-After` says.",
+            "Requests, refused credentials or ids that do not exist came faster than the limit in the `RateLimit-Policy` header allows; `detail` says which.",
+            "Wait as long as `Retry-After` says. After refused credentials nothing of what you send is looked at until then.",
         ),
     }
 }

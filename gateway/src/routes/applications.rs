@@ -24,7 +24,7 @@ const NAME_CHARS_MAX: usize = 300;
 /// The longest job description, in characters.
 const DESCRIPTION_CHARS_MAX: usize = 20_000;
 /// Wrong fields that one answer names; the rest shows when these are right.
-const ERRORS_MAX: usize = 50;
+pub(super) const ERRORS_MAX: usize = 50;
 
 /// What is imported.
 #[derive(Debug, Deserialize)]
@@ -146,12 +146,12 @@ impl Ids {
 }
 
 /// Points at the first row of a list that has this id.
-fn pointer(list: &str, ids: &[Uuid], id: Uuid, field: &str) -> String {
+pub(super) fn pointer(list: &str, ids: &[Uuid], id: Uuid, field: &str) -> String {
     let index = ids.iter().position(|one| *one == id).unwrap_or_default();
     format!("#/{list}/{index}/{field}")
 }
 
-fn bound(list: &str, len: usize, errors: &mut Vec<FieldError>) {
+pub(super) fn bound(list: &str, len: usize, errors: &mut Vec<FieldError>) {
     if len > ROWS_MAX {
         let message =
             format!("{list} has {len} rows, more than the {ROWS_MAX} an import may carry");
@@ -160,9 +160,9 @@ fn bound(list: &str, len: usize, errors: &mut Vec<FieldError>) {
 }
 
 /// What is wrong with one field of a row.
-type Wrong = (&'static str, String);
+pub(super) type Wrong = (&'static str, String);
 
-fn rows<R, T>(
+pub(super) fn rows<R, T>(
     list: &str,
     rows: Vec<R>,
     parse: impl Fn(R) -> Result<T, Vec<Wrong>>,
@@ -184,10 +184,10 @@ fn rows<R, T>(
 
 /// Collects what is wrong, so that one answer names all of it.
 #[derive(Default)]
-struct Checks(Vec<Wrong>);
+pub(super) struct Checks(pub Vec<Wrong>);
 
 impl Checks {
-    fn take<T>(&mut self, field: &'static str, parsed: Result<T, InvalidValue>) -> Option<T> {
+    pub fn take<T>(&mut self, field: &'static str, parsed: Result<T, InvalidValue>) -> Option<T> {
         parsed.map_err(|why| self.0.push((field, why.to_string()))).ok()
     }
 
@@ -197,7 +197,7 @@ impl Checks {
         }
     }
 
-    fn filled(&mut self, field: &'static str, text: &str) {
+    pub fn filled(&mut self, field: &'static str, text: &str) {
         if text.trim().is_empty() {
             self.0.push((field, format!("{field} is blank")));
         }

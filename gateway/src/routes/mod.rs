@@ -4,14 +4,16 @@ mod applications;
 mod dialing;
 mod interviews;
 mod screenings;
+mod tenants;
 mod tree;
+mod users;
 mod webhook;
 
 use std::sync::Arc;
 
 use domain::ports::{
     Applications, Clock, EvidenceReader, InterviewQueries, InterviewSummary, Scope,
-    ScreeningQueries, StoreError,
+    ScreeningQueries, StoreError, Tenants, Users,
 };
 use serde_json::Value;
 use supervisor::{Interviews, Tree, TreeStats, Unavailable};
@@ -25,6 +27,8 @@ use crate::router::Route;
 
 /// Those who run a tenant.
 pub(crate) const ADMINS: &[Role] = &[Role::Admin, Role::Superadmin];
+/// Those who run the installation.
+pub(crate) const SUPERADMINS: &[Role] = &[Role::Superadmin];
 /// Those who see interviews: administrators all of them, recruiters their own.
 pub(crate) const RECRUITERS: &[Role] = &[Role::Admin, Role::Superadmin, Role::Hr, Role::ExternalHr];
 /// The largest import, in bytes: 2,000 applications with their jobs.
@@ -40,6 +44,10 @@ pub struct Services {
     pub screening_queries: Arc<dyn ScreeningQueries>,
     /// Imports applications.
     pub applications: Arc<dyn Applications>,
+    /// Imports users.
+    pub users: Arc<dyn Users>,
+    /// Keeps the tenants.
+    pub tenants: Arc<dyn Tenants>,
     /// Knows who is alive.
     pub tree: Arc<Tree>,
     /// Reads the engine's webhooks.
@@ -62,6 +70,7 @@ pub(crate) fn tree_json(stats: &TreeStats, viewer: &Principal) -> Value {
 pub fn table(services: Services, live: LiveState) -> Vec<Route> {
     let admin = Access::Roles(ADMINS);
     let recruiter = Access::Roles(RECRUITERS);
+    let superadmin = Access::Roles(SUPERADMINS);
     let engine = Access::Webhook(WebhookSource::MrHire);
     let services = Arc::new(services);
     let s = || Arc::clone(&services);
@@ -81,6 +90,11 @@ pub fn table(services: Services, live: LiveState) -> Vec<Route> {
         Route::get_with(s(), "/api/v1/dialing", admin, dialing::show),
         Route::post_with(s(), "/api/v1/dialing/stop", admin, dialing::stop),
         Route::post_with(s(), "/api/v1/dialing/resume", admin, dialing::resume),
+        Route::post_with(s(), "/api/v1/users/import", admin, users::import)
+            .body_max(BodyMax(IMPORT_BYTES_MAX)),
+        Route::get_with(s(), "/api/v1/tenants", superadmin, tenants::list),
+        Route::post_with(s(), "/api/v1/tenants", superadmin, tenants::create),
+        Route::post_with(s(), "/api/v1/tenants/{id}/close", superadmin, tenants::close),
         Route::get_with(live, "/ws/v1", Access::InBand, live::upgrade),
     ]
 }

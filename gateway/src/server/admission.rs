@@ -93,6 +93,13 @@ impl Admission {
     }
 }
 
+impl Place {
+    /// Returns the address it is counted under.
+    pub(super) const fn address(&self) -> IpAddr {
+        self.address
+    }
+}
+
 impl Drop for Place {
     fn drop(&mut self) {
         self.admission.leave(self.address);

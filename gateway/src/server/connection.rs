@@ -6,8 +6,11 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::Router;
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper::server::conn::http1;
+use hyper::service::Service;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpStream;
@@ -15,6 +18,7 @@ use tokio::time::{Sleep, sleep};
 use tokio_util::sync::CancellationToken;
 use tracing::trace;
 
+use super::Remote;
 use super::admission::Place;
 
 /// Bytes of a request's head, and of what is read ahead of a body.
@@ -37,6 +41,7 @@ impl Connection {
         let Self { stream, place, router, stopping, cut } = self;
         // Small answers must not wait for more; where that cannot be had they wait a little.
         let _ = stream.set_nodelay(true);
+        let remote = Remote(place.address());
         let io = Guarded {
             io: TokioIo::new(stream),
             patience: Patience::new(write_timeout),
@@ -46,7 +51,7 @@ impl Connection {
             .timer(TokioTimer::new())
             .header_read_timeout(header_timeout)
             .max_buf_size(BUFFER_MAX)
-            .serve_connection(io, TowerToHyperService::new(router))
+            .serve_connection(io, Named { router: TowerToHyperService::new(router), remote })
             .with_upgrades();
         let mut connection = std::pin::pin!(connection);
         let result = tokio::select! {
@@ -62,6 +67,23 @@ impl Connection {
         if let Err(error) = result {
             trace!(%error, "connection ended early: {error}");
         }
+    }
+}
+
+/// The router, told who is at the other end.
+struct Named {
+    router: TowerToHyperService<Router>,
+    remote: Remote,
+}
+
+impl Service<Request<Incoming>> for Named {
+    type Response = <TowerToHyperService<Router> as Service<Request<Incoming>>>::Response;
+    type Error = <TowerToHyperService<Router> as Service<Request<Incoming>>>::Error;
+    type Future = <TowerToHyperService<Router> as Service<Request<Incoming>>>::Future;
+
+    fn call(&self, mut request: Request<Incoming>) -> Self::Future {
+        request.extensions_mut().insert(self.remote);
+        self.router.call(request)
     }
 }
 

@@ -9,16 +9,23 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use domain::ports::Clock;
-use gateway::auth::{Access, Grant, Keys, Principal, Role, ServiceCaller, WebhookSource, mint};
+use domain::TenantId;
+use domain::ports::{
+    BoxFuture, Clock, PersonStanding, Standing, Standings, StoreError, TenantStanding,
+};
+use gateway::auth::{
+    Access, Grant, Keys, Page, Pages, Principal, Register, Role, ServiceCaller, WebhookSource, mint,
+};
 use gateway::envelope::{Data, List, Meta};
 use gateway::extract::{Json, Paged, Path, RawBody};
+use gateway::rates::{RateSettings, Rates};
 use gateway::readiness::Readiness;
 use gateway::request_id::RequestIds;
 use gateway::router::{self, Route};
 use gateway::server::{Abandoned, Limits, Server, Sockets};
 use gateway::state::{AppState, Parts};
 use gateway::telemetry::init_metrics;
+use gateway::{ApiError, Code};
 use metrics_exporter_prometheus::PrometheusHandle;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
@@ -43,6 +50,16 @@ impl Clock for Still {
     }
 }
 
+/// Tables in which every tenant is open and nobody is listed.
+pub struct Everybody;
+
+impl Standings for Everybody {
+    fn standing(&self, _: TenantId, _: Uuid) -> BoxFuture<'_, Result<Standing, StoreError>> {
+        let standing = Standing { tenant: TenantStanding::Open, person: PersonStanding::Unlisted };
+        Box::pin(async move { Ok(standing) })
+    }
+}
+
 /// The instant at which the tests' clock stands.
 pub fn now() -> DateTime<Utc> {
     DateTime::from_timestamp(1_800_000_000, 0).unwrap()
@@ -52,6 +69,7 @@ pub fn now() -> DateTime<Utc> {
 pub struct Setup {
     pub limits: Limits,
     pub keys: Keys,
+    pub rates: RateSettings,
     pub request_timeout: Duration,
 }
 
@@ -65,6 +83,7 @@ impl Default for Setup {
                 Some(&secret(SERVICE_TOKEN)),
                 Some(&secret(WEBHOOK_SECRET)),
             ),
+            rates: RateSettings::default(),
             request_timeout: Duration::from_secs(30),
         }
     }
@@ -91,6 +110,8 @@ impl Running {
         readiness.started();
         let app = AppState::new(Parts {
             keys: setup.keys,
+            register: Register::new(Arc::new(Everybody), Arc::new(Still(now()))),
+            rates: Rates::new(&setup.rates, Arc::new(Still(now()))),
             clock: Arc::new(Still(now())),
             readiness: readiness.clone(),
             request_ids: RequestIds::new(now()),
@@ -134,7 +155,7 @@ pub fn token(role: Role) -> String {
 /// A token that was good for an hour from `start` on.
 pub fn token_from(role: Role, start: DateTime<Utc>) -> String {
     let ttl = chrono::Duration::hours(1);
-    let grant = Grant { sub: Uuid::from_u128(7), role, tenant: None, ttl };
+    let grant = Grant { sub: Uuid::from_u128(7), role, tenant: None, pages: Pages::default(), ttl };
     mint(&SecretString::from(JWT_SECRET), grant, start).unwrap()
 }
 
@@ -160,9 +181,12 @@ struct Filter {
 
 fn examples() -> Vec<Route> {
     const ADMINS: Access = Access::Roles(&[Role::Admin, Role::Superadmin]);
+    const HEADS: Access = Access::Page(&[Role::Admin, Role::SalesHead], Page::Crm);
     vec![
         Route::get("/api/v1/me", Access::AnyRole, me),
         Route::delete("/api/v1/me", ADMINS, me),
+        Route::get("/api/v1/heads", HEADS, me),
+        Route::get("/api/v1/things/{id}", Access::AnyRole, thing),
         Route::get("/api/service", Access::Service, service),
         Route::post("/api/v1/echo", Access::Open, echo),
         Route::post("/api/echo", Access::Open, echo),
@@ -177,6 +201,11 @@ fn examples() -> Vec<Route> {
 
 async fn me(principal: Principal) -> Json<Data<Value>> {
     Json(Data::new(json!({"sub": principal.sub, "role": principal.role})))
+}
+
+/// Things are the numbers up to 9.
+async fn thing(Path(id): Path<u64>) -> Result<Json<Data<u64>>, ApiError> {
+    if id < 10 { Ok(Json(Data::new(id))) } else { Err(ApiError::new(Code::NotFound)) }
 }
 
 async fn service(_: ServiceCaller) -> Json<Data<bool>> {

@@ -47,7 +47,7 @@ impl Applications for Queries {
 }
 
 /// Keeps the last of those with one id, in the order of ids, in which concurrent imports lock them.
-fn last_of_each<T>(all: Vec<T>, id: impl Fn(&T) -> Uuid) -> Vec<T> {
+pub(super) fn last_of_each<T>(all: Vec<T>, id: impl Fn(&T) -> Uuid) -> Vec<T> {
     let by_id: BTreeMap<Uuid, T> = all.into_iter().map(|one| (id(&one), one)).collect();
     by_id.into_values().collect()
 }

@@ -29,7 +29,7 @@ pub(super) struct Notice {
     pub event: String,
 }
 
-fn column<'a, T, C>(rows: &'a [T], value: impl Fn(&'a T) -> C) -> Vec<C> {
+pub(super) fn column<'a, T, C>(rows: &'a [T], value: impl Fn(&'a T) -> C) -> Vec<C> {
     rows.iter().map(value).collect()
 }
 

@@ -5,13 +5,16 @@
 
 mod applications;
 mod filter;
+mod identity;
 mod import;
 mod interviews;
 mod policy;
 mod screenings;
 mod stats;
 mod sync;
+mod tenants;
 mod transcripts;
+mod users;
 
 use domain::ports::{BoxFuture, Scope, StoreError};
 use domain::{InvalidValue, TenantId};

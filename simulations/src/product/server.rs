@@ -28,6 +28,15 @@ const READY: &str = "ringmaster is ready on http://";
 /// What a child may see of our environment; settings come from the plan alone.
 const INHERITED: [&str; 7] =
     ["PATH", "HOME", "LANG", "TMPDIR", "RINGMASTER_PG_BIN", "RUST_BACKTRACE", "LLVM_PROFILE_FILE"];
+/// How often who may ask; plans may say otherwise.
+const RATES: [&str; 4] = [
+    "RINGMASTER_RATE_TOKEN",
+    "RINGMASTER_RATE_TENANT",
+    "RINGMASTER_RATE_SOURCE",
+    "RINGMASTER_RATE_FAILURES",
+];
+/// More than any load here comes to; counted all the same, as in the product.
+const RATE: &str = "1000000";
 /// The line of a log with which a start begins.
 const START_MARK: &str = "--- a start";
 /// How many lines of a log are shown when a start fails.
@@ -173,6 +182,8 @@ impl ServerPlan {
             .env("MR_HIRE_WEBHOOK_SECRET", &self.keys.webhook_secret)
             .env("INTERNAL_SERVICE_TOKEN", &self.keys.service_token)
             .env("JWT_SECRET", &self.keys.jwt_secret)
+            // What loads and hostile clients do is not what a server should be guarded against here.
+            .envs(RATES.map(|name| (name, RATE)))
             .env("RUST_LOG", &self.log)
             .env("RINGMASTER_LOG_FORMAT", "json")
             .envs(self.environment.iter().map(|(name, value)| (name, value)))

@@ -8,8 +8,9 @@ use std::time::Duration;
 use anyhow::Context;
 use domain::ports::{Clock, Facts, Journal};
 use gateway::AppState;
-use gateway::auth::Keys;
+use gateway::auth::{Keys, Register};
 use gateway::live::{LiveHub, LiveState};
+use gateway::rates::{RateSettings, Rates};
 use gateway::readiness::Readiness;
 use gateway::request_id::RequestIds;
 use gateway::routes;
@@ -97,10 +98,12 @@ pub(crate) async fn serve(args: ServeArgs) -> anyhow::Result<()> {
     let ground = Ground::prepare(&args.home).await?;
     let feed = Feed::new();
     let journal = Arc::new(Unwritten::new(head(&ground).await?, Arc::clone(&feed) as _));
-    let Rooms { tree, services, live, .. } = build(&ground, journal, feed).await?;
+    let Rooms { tree, services, live, standings, .. } = build(&ground, journal, feed).await?;
     let readiness = Readiness::new();
     let app = AppState::new(Parts {
         keys: Keys::new(None, None, Some(&args.secret)),
+        register: Register::new(standings, Arc::clone(&ground.clock)),
+        rates: Rates::new(&RateSettings::default(), Arc::clone(&ground.clock)),
         clock: Arc::clone(&ground.clock),
         readiness: readiness.clone(),
         request_ids: RequestIds::new(ground.clock.now()),
