@@ -1,8 +1,11 @@
 //! The ports: what the core asks of the store, the providers and the clock.
 
+mod call_configs;
+mod calling;
 mod dialing;
 mod engine;
 mod journal;
+mod prompts;
 mod queries;
 mod store;
 
@@ -11,6 +14,11 @@ use std::pin::Pin;
 
 use chrono::{DateTime, Utc};
 
+pub use call_configs::{
+    CallConfigs, ConfigAccess, ConfigChange, ConfigPage, ConfigRefusal, ConfigSaved, CredentialsChange,
+    HrCallConfig, SystemConfig, SystemConfigs,
+};
+pub use calling::{CallingSettings, Expected, ProviderRefresh};
 pub use dialing::{DialScope, DialStop, Dialing};
 pub use engine::{
     Analysis, AnalysisRequest, Analyzer, CallEngine, DialRequest, EngineError, EngineListing,
@@ -19,6 +27,9 @@ pub use engine::{
 pub use journal::{
     Decided, Ends, FactRecord, FactSink, IntentRow, IntentStep, Journal, JournalError,
     LedgerAnswer, SignalRow, State, Step, Verdict, VerdictName, Wake,
+};
+pub use prompts::{
+    NewPrompt, PromptChange, PromptEditor, PromptPage, PromptRefusal, Prompts,
 };
 pub use queries::{
     ApplicationImport, Applications, ImportRefusal, ImportReport, InterviewDetail, InterviewFilter,
