@@ -15,8 +15,8 @@ use std::pin::Pin;
 use chrono::{DateTime, Utc};
 
 pub use call_configs::{
-    CallConfigs, ConfigAccess, ConfigChange, ConfigPage, ConfigRefusal, ConfigSaved, CredentialsChange,
-    HrCallConfig, SystemConfig, SystemConfigs,
+    CallConfigs, ConfigAccess, ConfigChange, ConfigPage, ConfigRefusal, ConfigSaved,
+    CredentialsChange, HrCallConfig, SystemConfig, SystemConfigs,
 };
 pub use calling::{CallingSettings, Expected, ProviderRefresh};
 pub use dialing::{DialScope, DialStop, Dialing};
@@ -28,9 +28,7 @@ pub use journal::{
     Decided, Ends, FactRecord, FactSink, IntentRow, IntentStep, Journal, JournalError,
     LedgerAnswer, SignalRow, State, Step, Verdict, VerdictName, Wake,
 };
-pub use prompts::{
-    NewPrompt, PromptChange, PromptEditor, PromptPage, PromptRefusal, Prompts,
-};
+pub use prompts::{NewPrompt, PromptChange, PromptEditor, PromptPage, PromptRefusal, Prompts};
 pub use queries::{
     ApplicationImport, Applications, ImportRefusal, ImportReport, InterviewDetail, InterviewFilter,
     InterviewOwners, InterviewPage, InterviewQueries, InterviewStats, InterviewSummary,
