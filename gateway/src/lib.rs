@@ -19,6 +19,7 @@ pub mod output;
 pub mod problem;
 pub mod rates;
 pub mod readiness;
+pub mod refresh;
 pub mod request_id;
 pub mod router;
 pub mod routes;

@@ -51,6 +51,8 @@ pub enum Code {
     NotInQuarantine,
     /// The path exists, with other methods.
     MethodNotAllowed,
+    /// Every provider that could carry the call is switched off.
+    NoProviderEnabled,
     /// The thing changed, or is in a state that does not allow this.
     Conflict,
     /// The first request with this `Idempotency-Key` is still running.
@@ -81,6 +83,8 @@ pub enum Code {
     JournalUnavailable,
     /// Every place for this kind of work is taken.
     Overloaded,
+    /// There is no key that credentials could be sealed or opened with.
+    SealingNotConfigured,
     /// The server is not ready to take work.
     NotReady,
     /// The server is on its way out.
@@ -140,6 +144,7 @@ impl Code {
             // That the engine is away was said when it went.
             Self::EngineOff
             | Self::EngineUnreachable
+            | Self::SealingNotConfigured
             | Self::NotReady
             | Self::ShuttingDown
             | Self::Overloaded => Loudness::Quiet,
@@ -170,6 +175,7 @@ impl Code {
             Self::InterviewNotFound => (S::NOT_FOUND, "interview_not_found"),
             Self::NotInQuarantine => (S::NOT_FOUND, "not_in_quarantine"),
             Self::MethodNotAllowed => (S::METHOD_NOT_ALLOWED, "method_not_allowed"),
+            Self::NoProviderEnabled => (S::CONFLICT, "no_provider_enabled"),
             Self::Conflict => (S::CONFLICT, "conflict"),
             Self::IdempotencyInFlight => (S::CONFLICT, "idempotency_in_flight"),
             Self::VersionMismatch => (S::PRECONDITION_FAILED, "version_mismatch"),
@@ -185,6 +191,7 @@ impl Code {
             Self::EngineOff => (S::SERVICE_UNAVAILABLE, "engine_off"),
             Self::JournalUnavailable => (S::SERVICE_UNAVAILABLE, "journal_unavailable"),
             Self::Overloaded => (S::SERVICE_UNAVAILABLE, "overloaded"),
+            Self::SealingNotConfigured => (S::SERVICE_UNAVAILABLE, "sealing_not_configured"),
             Self::NotReady => (S::SERVICE_UNAVAILABLE, "not_ready"),
             Self::ShuttingDown => (S::SERVICE_UNAVAILABLE, "shutting_down"),
             Self::TimedOut => (S::SERVICE_UNAVAILABLE, "timed_out"),

@@ -6,14 +6,16 @@ use std::time::Duration;
 use actors::kinds::{InterviewPerformer, ScreeningPerformer};
 use anyhow::{Context as _, bail};
 use domain::TenantId;
-use domain::ports::{Analyzer, CallEngine, Clock, Facts, Journal, Standings, Store};
+use domain::ports::{
+    Analyzer, CallEngine, Clock, Facts, Journal, ProviderRefresh, Standings, Store,
+};
 use metrics_exporter_prometheus::PrometheusHandle;
 use persistence::embedded::{
     EmbeddedError, EmbeddedServer, ServerState, Settings, check_durability,
 };
 use persistence::{
-    Database, DatabaseClock, GroupJournal, InterviewRepository, JournalSettings, Limits,
-    Migrations, Pace, PgStore, Queries, Retired, ScreeningRepository, check_login,
+    CallingStore, Database, DatabaseClock, GroupJournal, InterviewRepository, JournalSettings,
+    Keyring, Limits, Migrations, Pace, PgStore, Queries, Retired, ScreeningRepository, check_login,
 };
 use providers::{MrHire, MrHireReader, MrHireSettings};
 use secrecy::ExposeSecret as _;
@@ -26,13 +28,15 @@ use uuid::Uuid;
 
 use crate::AppState;
 use crate::auth::Register;
-use crate::config::{Config, EngineUrl};
+use crate::config::{Config, EngineUrl, FirstProvider, SealKey};
 use crate::engine::{self, EngineHealth, Watched};
 use crate::live::{LiveHub, LiveServices, LiveState};
 use crate::rates::Rates;
 use crate::readiness::{Readiness, Report, Switch, Weight};
+use crate::refresh::Refresher;
 use crate::request_id::RequestIds;
 use crate::router;
+use crate::routes::calling::Calling;
 use crate::routes::{self, Services};
 use crate::server::{ExitPlan, Limits as ServerLimits, Server, Sockets, watch};
 use crate::state::Parts;
@@ -236,12 +240,18 @@ impl House {
         );
         let client = MrHire::new(engine_settings(config)?)?;
         let engine = Arc::new(EngineHealth::new(client.is_on(), Arc::clone(&clock)));
+        let keys = keyring(config);
+        if let FirstProvider::Named(provider) = config.first_provider {
+            let calling = CallingStore::new(database.clone(), Arc::clone(&keys));
+            calling.begin_with(provider, clock.now()).await.context("CALL_PROVIDER")?;
+        }
         let rooms = Rooms::build(Base {
             database: database.clone(),
             clock,
             journal: Arc::new(journal),
             feed,
             engine: Arc::new(Watched::new(client, Arc::clone(&engine))),
+            keys,
             settings: TreeSettings { permits: config.dial_permits, ..TreeSettings::default() },
         });
         Ok(Self { rooms: rooms.await?, engine, journal_task })
@@ -260,6 +270,8 @@ pub struct Base<E> {
     pub feed: Arc<Feed>,
     /// Places calls, tells about them, scores them.
     pub engine: Arc<E>,
+    /// Seals credentials.
+    pub keys: Arc<Keyring>,
     /// The bounds of the tree.
     pub settings: TreeSettings,
 }
@@ -283,8 +295,12 @@ impl Rooms {
     ///
     /// # Errors
     /// When the tree does not start, or the log cannot be read.
-    pub async fn build<E: CallEngine + Analyzer + 'static>(base: Base<E>) -> anyhow::Result<Self> {
-        let Base { database, clock, journal, feed, engine, settings } = base;
+    pub async fn build<E: CallEngine + Analyzer + ProviderRefresh + 'static>(
+        base: Base<E>,
+    ) -> anyhow::Result<Self> {
+        let Base { database, clock, journal, feed, engine, keys, settings } = base;
+        let calling = CallingStore::new(database.clone(), keys);
+        let calling = calling_of(calling, Arc::clone(&engine) as _, Arc::clone(&clock));
         let store = Arc::new(PgStore::new(database.clone()));
         let queries = Arc::new(Queries::new(database));
         let calls = Arc::clone(&engine) as Arc<dyn CallEngine>;
@@ -314,6 +330,7 @@ impl Rooms {
             tree: Arc::clone(&tree),
             evidence: Arc::new(MrHireReader),
             clock,
+            calling: Arc::new(calling),
         };
         Ok(Self { tree, interviews, services, live, standings: queries })
     }
@@ -335,6 +352,28 @@ fn engine_settings(config: &Config) -> anyhow::Result<MrHireSettings> {
         EngineUrl::At(url) => Some(url.parse().context("MR_HIRE_BACKEND_URL")?),
     };
     Ok(MrHireSettings { base, token: config.service_token.clone() })
+}
+
+/// Puts what calls are placed with behind its ports.
+fn calling_of(
+    store: CallingStore,
+    engine: Arc<dyn ProviderRefresh>,
+    clock: Arc<dyn Clock>,
+) -> Calling {
+    let store = Arc::new(store);
+    Calling {
+        configs: Arc::clone(&store) as _,
+        settings: Arc::clone(&store) as _,
+        prompts: Arc::clone(&store) as _,
+        choices: store,
+        refresh: Refresher::new(engine),
+        clock,
+    }
+}
+
+fn keyring(config: &Config) -> Arc<Keyring> {
+    let old: Vec<_> = config.seal_keys.old.iter().map(SealKey::expose).collect();
+    Arc::new(Keyring::new(config.seal_keys.current.as_ref().map(SealKey::expose), &old))
 }
 
 /// Names this process among the writers of the journal.

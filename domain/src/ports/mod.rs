@@ -1,9 +1,12 @@
 //! The ports: what the core asks of the store, the providers and the clock.
 
+mod call_configs;
+mod calling;
 mod dialing;
 mod engine;
 mod identity;
 mod journal;
+mod prompts;
 mod queries;
 mod store;
 
@@ -12,6 +15,11 @@ use std::pin::Pin;
 
 use chrono::{DateTime, Utc};
 
+pub use call_configs::{
+    CallConfigs, ConfigAccess, ConfigChange, ConfigPage, ConfigRefusal, ConfigSaved,
+    CredentialsChange, HrCallConfig, SystemConfig, SystemConfigs,
+};
+pub use calling::{CallingSettings, Expected, ProviderRefresh};
 pub use dialing::{DialScope, DialStop, Dialing};
 pub use engine::{
     Analysis, AnalysisRequest, Analyzer, CallEngine, DialRequest, EngineError, EngineListing,
@@ -25,6 +33,7 @@ pub use journal::{
     Decided, Ends, FactRecord, FactSink, IntentRow, IntentStep, Journal, JournalError,
     LedgerAnswer, SignalRow, State, Step, Verdict, VerdictName, Wake,
 };
+pub use prompts::{NewPrompt, PromptChange, PromptEditor, PromptPage, PromptRefusal, Prompts};
 pub use queries::{
     ApplicationImport, Applications, ImportRefusal, ImportReport, InterviewDetail, InterviewFilter,
     InterviewOwners, InterviewPage, InterviewQueries, InterviewStats, InterviewSummary,
