@@ -4,12 +4,15 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::contract::sets;
 use crate::extract::Page;
 
 /// `{"success": true, "data": …, "message"?: …}`.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Data<T> {
+    #[schema(schema_with = sets::yes)]
     success: bool,
+    /// A sentence for a person.
     #[serde(skip_serializing_if = "Option::is_none")]
     message: Option<String>,
     data: T,
@@ -32,6 +35,7 @@ impl<T> Data<T> {
 /// `{"success": true, "data": […], "pagination": {…}, "meta": {…}}`.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct List<T> {
+    #[schema(schema_with = sets::yes)]
     success: bool,
     data: Vec<T>,
     pagination: Pagination,

@@ -22,6 +22,6 @@ pub use body::{BodyMax, RawBody};
 pub use family::Family;
 pub use if_match::{IfMatch, etag};
 pub use json::Json;
-pub use page::{LIMIT_DEFAULT, LIMIT_MAX, Page, Paged};
+pub use page::{LIMIT_DEFAULT, LIMIT_MAX, NativePageParams, Page, PageParams, Paged};
 pub use path::Path;
 pub use query::Query;

@@ -1,7 +1,10 @@
 //! The routes of each kind, beside the server's own.
 
+#![allow(unused_qualifications, reason = "the macro that describes a route writes them")]
+
 mod applications;
 pub mod calling;
+mod described;
 mod dialing;
 mod interviews;
 mod screenings;
@@ -25,6 +28,8 @@ use crate::extract::BodyMax;
 use crate::live::{self, LiveState};
 use crate::problem::Code;
 use crate::router::Route;
+
+pub(crate) use described::Operations;
 
 /// Those who run a tenant.
 pub(crate) const ADMINS: &[Role] = &[Role::Admin, Role::Superadmin];
@@ -71,13 +76,21 @@ pub(crate) fn tree_json(stats: &TreeStats, viewer: &Principal) -> Value {
 
 /// Returns every route of this server, the server's own aside.
 pub fn table(services: Services, live: LiveState) -> Vec<Route> {
+    lines(Some(Arc::new(services)), Some(live))
+}
+
+/// Returns the same with nothing behind it, for who only reads the table.
+pub fn outline() -> Vec<Route> {
+    lines(None, None)
+}
+
+fn lines(services: Option<Arc<Services>>, live: Option<LiveState>) -> Vec<Route> {
     let admin = Access::Roles(ADMINS);
     let recruiter = Access::Roles(RECRUITERS);
     let superadmin = Access::Roles(SUPERADMINS);
     let engine = Access::Webhook(WebhookSource::MrHire);
-    let calling = calling::table(Arc::clone(&services.calling));
-    let services = Arc::new(services);
-    let s = || Arc::clone(&services);
+    let calling = services.as_ref().map(|services| Arc::clone(&services.calling));
+    let s = || services.clone();
     let mut table = vec![
         Route::post_with(s(), "/api/voice-interviews/webhook", engine, webhook::take),
         Route::get_with(s(), "/api/voice-interviews/stats", recruiter, interviews::stats),
@@ -101,7 +114,7 @@ pub fn table(services: Services, live: LiveState) -> Vec<Route> {
         Route::post_with(s(), "/api/v1/tenants/{id}/close", superadmin, tenants::close),
         Route::get_with(live, "/ws/v1", Access::InBand, live::upgrade),
     ];
-    table.extend(calling);
+    table.extend(calling::table(calling));
     table
 }
 

@@ -14,6 +14,7 @@ mod feed;
 mod harness;
 mod hostile;
 mod identity;
+mod matrix;
 mod mute;
 mod outages;
 mod pair;

@@ -97,7 +97,7 @@ pub struct RemovedView {
     params(("page" = Option<u32>, Query), ("limit" = Option<u32>, Query)),
     responses((status = 200, description = "One page.", body = List<ConfigView>)),
 )]
-pub(super) async fn list(
+pub(crate) async fn list(
     State(calling): State<Arc<Calling>>,
     principal: Principal,
     page: Page,
@@ -119,7 +119,7 @@ pub(super) async fn list(
         (status = 201, description = "It was created.", body = Data<ConfigView>),
     ),
 )]
-pub(super) async fn put(
+pub(crate) async fn put(
     State(calling): State<Arc<Calling>>,
     principal: Principal,
     IfMatch(expected): IfMatch,
@@ -142,7 +142,7 @@ pub(super) async fn put(
         (status = 201, description = "It was created.", body = Data<ConfigView>),
     ),
 )]
-pub(super) async fn create_default(
+pub(crate) async fn create_default(
     State(calling): State<Arc<Calling>>,
     principal: Principal,
     Body(CreateDefaultRequest { user_id }): Body<CreateDefaultRequest>,
@@ -161,7 +161,7 @@ pub(super) async fn create_default(
     operation_id = "call_config", params(("user_id" = Uuid, Path)),
     responses((status = 200, description = "The configuration.", body = Data<ConfigView>)),
 )]
-pub(super) async fn show(
+pub(crate) async fn show(
     State(calling): State<Arc<Calling>>,
     principal: Principal,
     Path(user): Path<Uuid>,
@@ -176,7 +176,7 @@ pub(super) async fn show(
     params(("user_id" = Uuid, Path), ("If-Match" = Option<String>, Header)),
     responses((status = 200, description = "It was removed.", body = Data<RemovedView>)),
 )]
-pub(super) async fn delete(
+pub(crate) async fn delete(
     State(calling): State<Arc<Calling>>,
     principal: Principal,
     Path(user): Path<Uuid>,
@@ -193,7 +193,7 @@ pub(super) async fn delete(
     get, path = "/api/hr/my-call-config", tag = "calling", operation_id = "my_call_config",
     responses((status = 200, description = "The configuration.", body = Data<ConfigView>)),
 )]
-pub(super) async fn mine(
+pub(crate) async fn mine(
     State(calling): State<Arc<Calling>>,
     principal: Principal,
 ) -> Result<Response, ApiError> {
@@ -206,7 +206,7 @@ pub(super) async fn mine(
     params(("If-Match" = Option<String>, Header)), request_body = MyConfigRequest,
     responses((status = 200, description = "It was changed.", body = Data<ConfigView>)),
 )]
-pub(super) async fn put_mine(
+pub(crate) async fn put_mine(
     State(calling): State<Arc<Calling>>,
     principal: Principal,
     IfMatch(expected): IfMatch,

@@ -44,7 +44,7 @@ pub struct OpenedView {
     params(("user_id" = Uuid, Path)),
     responses((status = 200, description = "What the engine calls with.", body = Data<OpenedView>)),
 )]
-pub(super) async fn show(
+pub(crate) async fn show(
     State(calling): State<Arc<Calling>>,
     _: ServiceCaller,
     Path(user): Path<Uuid>,

@@ -31,7 +31,7 @@ use crate::routes::{scope, wrong_parameter};
     params(("page" = Option<u32>, Query), ("limit" = Option<u32>, Query)),
     responses((status = 200, description = "One page.", body = List<PromptView>)),
 )]
-pub(super) async fn list(
+pub(crate) async fn list(
     State(calling): State<Arc<Calling>>,
     principal: Principal,
     page: Page,
@@ -50,7 +50,7 @@ pub(super) async fn list(
     request_body = NewPromptRequest,
     responses((status = 201, description = "It was written.", body = Data<PromptView>)),
 )]
-pub(super) async fn create(
+pub(crate) async fn create(
     State(calling): State<Arc<Calling>>,
     principal: Principal,
     Body(request): Body<NewPromptRequest>,
@@ -71,7 +71,7 @@ pub(super) async fn create(
     request_body = PromptChangeRequest,
     responses((status = 200, description = "It was changed.", body = Data<PromptView>)),
 )]
-pub(super) async fn change(
+pub(crate) async fn change(
     State(calling): State<Arc<Calling>>,
     principal: Principal,
     Path(id): Path<Uuid>,
@@ -93,7 +93,7 @@ pub(super) async fn change(
     params(("id" = Uuid, Path), ("If-Match" = Option<String>, Header)),
     responses((status = 200, description = "It was deleted.", body = Data<DeletedView>)),
 )]
-pub(super) async fn delete(
+pub(crate) async fn delete(
     State(calling): State<Arc<Calling>>,
     principal: Principal,
     Path(id): Path<Uuid>,
@@ -110,7 +110,7 @@ pub(super) async fn delete(
     params(("platform" = Option<String>, Query)),
     responses((status = 200, description = "What counts.", body = Data<ActiveView>)),
 )]
-pub(super) async fn active(
+pub(crate) async fn active(
     State(calling): State<Arc<Calling>>,
     principal: Principal,
     Query(query): Query<ActiveQuery>,
@@ -127,7 +127,7 @@ pub(super) async fn active(
     get, path = "/api/mr-hire/interview-prompt", tag = "prompts", operation_id = "interview_prompt",
     responses((status = 200, description = "What counts.", body = Data<ActiveView>)),
 )]
-pub(super) async fn interview(
+pub(crate) async fn interview(
     State(calling): State<Arc<Calling>>,
     principal: Principal,
 ) -> Result<Response, ApiError> {
@@ -140,7 +140,7 @@ pub(super) async fn interview(
     params(("If-Match" = Option<String>, Header)), request_body = InterviewPromptRequest,
     responses((status = 200, description = "It was written.", body = Data<PromptView>)),
 )]
-pub(super) async fn put_interview(
+pub(crate) async fn put_interview(
     State(calling): State<Arc<Calling>>,
     principal: Principal,
     IfMatch(expected): IfMatch,
@@ -159,7 +159,7 @@ pub(super) async fn put_interview(
     operation_id = "reset_interview_prompt",
     responses((status = 200, description = "What counts now.", body = Data<ActiveView>)),
 )]
-pub(super) async fn reset(
+pub(crate) async fn reset(
     State(calling): State<Arc<Calling>>,
     principal: Principal,
 ) -> Result<Response, ApiError> {

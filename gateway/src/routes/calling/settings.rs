@@ -51,7 +51,7 @@ pub struct SettingView {
     operation_id = "enabled_call_providers",
     responses((status = 200, description = "Their names.", body = Data<Vec<String>>)),
 )]
-pub(super) async fn enabled(
+pub(crate) async fn enabled(
     State(calling): State<Arc<Calling>>,
     principal: Principal,
 ) -> Result<Json<Data<Vec<&'static str>>>, ApiError> {
@@ -64,7 +64,7 @@ pub(super) async fn enabled(
     get, path = "/api/v1/system-config", tag = "calling", operation_id = "system_configs",
     responses((status = 200, description = "Every setting.", body = Data<Vec<SettingView>>)),
 )]
-pub(super) async fn list(
+pub(crate) async fn list(
     State(calling): State<Arc<Calling>>,
     principal: Principal,
     Query(NoParameters {}): Query<NoParameters>,
@@ -81,7 +81,7 @@ pub(super) async fn list(
     request_body = SettingRequest,
     responses((status = 200, description = "It was changed.", body = Data<SettingView>)),
 )]
-pub(super) async fn put(
+pub(crate) async fn put(
     State(calling): State<Arc<Calling>>,
     principal: Principal,
     Path(key): Path<String>,
