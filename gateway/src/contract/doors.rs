@@ -45,6 +45,14 @@ pub(super) fn guard(operation: &mut Value, route: &Route) {
             let whom = format!("For {}.", names.join(", "));
             (json!([{BEARER: []}]), Some(names), whom)
         }
+        Access::Page(roles, page) => {
+            let names = names(roles);
+            let whom = format!(
+                "For {}; but for administrators, whose token names the page `{page}`.",
+                names.join(", ")
+            );
+            (json!([{BEARER: []}]), Some(names), whom)
+        }
         Access::Service => (json!([{SERVICE: []}]), None, "For our own services.".to_owned()),
         Access::Webhook(WebhookSource::MrHire) => {
             (json!([{MR_HIRE_WEBHOOK: []}]), None, "For the call engine.".to_owned())

@@ -64,10 +64,13 @@ fn of_route(operation: &Value, route: &Route) -> Vec<StatusCode> {
         found.extend([S::PAYLOAD_TOO_LARGE, S::UNSUPPORTED_MEDIA_TYPE]);
     }
     match route.access() {
-        Access::Open => {}
+        Access::Open => return found,
         Access::AnyRole | Access::Service | Access::Webhook(_) => found.push(S::UNAUTHORIZED),
-        Access::InBand | Access::Roles(_) => found.extend([S::UNAUTHORIZED, S::FORBIDDEN]),
+        Access::InBand | Access::Roles(_) | Access::Page(..) => {
+            found.extend([S::UNAUTHORIZED, S::FORBIDDEN]);
+        }
     }
+    found.push(S::TOO_MANY_REQUESTS);
     found
 }
 
