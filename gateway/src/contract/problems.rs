@@ -60,6 +60,10 @@ fn of_route(operation: &Value, route: &Route) -> Vec<StatusCode> {
     if has_capture {
         found.push(S::NOT_FOUND);
     }
+    let is_conditional = |parameter: &Value| parameter["name"] == "If-Match";
+    if parameters.iter().any(is_conditional) {
+        found.push(S::PRECONDITION_FAILED);
+    }
     if has_body {
         found.extend([S::PAYLOAD_TOO_LARGE, S::UNSUPPORTED_MEDIA_TYPE]);
     }

@@ -191,7 +191,8 @@ pub(crate) async fn delete(
 /// `GET /api/hr/my-call-config`. Shows the caller's own configuration.
 #[utoipa::path(
     get, path = "/api/hr/my-call-config", tag = "calling", operation_id = "my_call_config",
-    responses((status = 200, description = "The configuration.", body = Data<ConfigView>)),
+    responses((status = 200, description = "The configuration.", body = Data<ConfigView>),
+        (status = 404, description = "There is none.")),
 )]
 pub(crate) async fn mine(
     State(calling): State<Arc<Calling>>,
@@ -204,7 +205,8 @@ pub(crate) async fn mine(
 #[utoipa::path(
     put, path = "/api/hr/my-call-config", tag = "calling", operation_id = "put_my_call_config",
     params(("If-Match" = Option<String>, Header)), request_body = MyConfigRequest,
-    responses((status = 200, description = "It was changed.", body = Data<ConfigView>)),
+    responses((status = 200, description = "It was changed.", body = Data<ConfigView>),
+        (status = 404, description = "There is none.")),
 )]
 pub(crate) async fn put_mine(
     State(calling): State<Arc<Calling>>,

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use chrono::TimeDelta;
 use domain::TenantId;
-use gateway::auth::{Grant, Role, mint};
+use gateway::auth::{Grant, Pages, Role, mint};
 use secrecy::SecretString;
 use serde_json::Value;
 use uuid::Uuid;
@@ -14,7 +14,7 @@ use super::{OURS, Operation, THEIRS};
 use crate::harness::{World, morning};
 
 /// Somebody whom nothing belongs to.
-const SOMEBODY: Uuid = Uuid::from_u128(0x50);
+pub const SOMEBODY: Uuid = Uuid::from_u128(0x50);
 
 /// Who may come in, as the document says.
 #[derive(Clone, Debug, PartialEq)]
@@ -113,7 +113,7 @@ pub fn cells(operation: &Operation, row: &Row) -> Vec<(Caller, Target)> {
 }
 
 /// Returns the statuses of which the answer must have one.
-pub fn expected(operation: &Operation, caller: Caller, target: Target) -> BTreeSet<u16> {
+pub fn expected(operation: &Operation, row: &Row, caller: Caller, target: Target) -> BTreeSet<u16> {
     let good = || operation.good.clone();
     let found = |is_theirs: bool| if is_theirs { good() } else { BTreeSet::from([404]) };
     match (&operation.door, caller) {
@@ -121,10 +121,11 @@ pub fn expected(operation: &Operation, caller: Caller, target: Target) -> BTreeS
         (Door::Optional(_), Caller::Nobody) => good(),
         (_, Caller::Nobody | Caller::Expired) => BTreeSet::from([401]),
         (_, Caller::WrongRole(_)) => BTreeSet::from([403]),
-        (_, Caller::OtherTenant) if operation.template.contains('{') => {
-            found(target == Target::Foreign)
-        }
-        (_, Caller::OtherTenant) => good(),
+        (_, Caller::OtherTenant) => match row.paths {
+            Paths::One(_) => good(),
+            Paths::Of { .. } => found(target == Target::Foreign),
+            Paths::Shared { .. } => found(target == Target::Own),
+        },
         (_, Caller::OtherOwner) => found(false),
         (_, Caller::Right) => found(target == Target::Own),
     }
@@ -180,9 +181,10 @@ fn bearer(token: &str) -> (&'static str, String) {
 }
 
 /// Writes a token that was written `age` ago and is good for a day.
-fn token(world: &World, tenant: Uuid, role: Role, age: TimeDelta) -> String {
+pub fn token(world: &World, tenant: Uuid, role: Role, age: TimeDelta) -> String {
     let ttl = TimeDelta::days(1);
-    let grant = Grant { sub: SOMEBODY, role, tenant: Some(TenantId(tenant)), ttl };
+    let grant =
+        Grant { sub: SOMEBODY, role, tenant: Some(TenantId(tenant)), pages: Pages::default(), ttl };
     let secret = SecretString::from(world.plan.keys.jwt_secret.as_str());
     mint(&secret, grant, morning() - age).unwrap()
 }

@@ -5,11 +5,13 @@ mod rows;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use chrono::TimeDelta;
 use domain::TenantId;
 use domain::ports::Quarantine as _;
 use domain::{EntityId, EntityKey, Kind};
+use gateway::auth::Role;
 use persistence::{Database, Limits, PgStore};
-use reqwest::Method;
+use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -22,6 +24,8 @@ use crate::harness::{Folder, SOON, Setup, World, ended, eventually, morning, own
 const OURS: Uuid = Uuid::from_u128(0xa0);
 /// Another tenant.
 const THEIRS: Uuid = Uuid::from_u128(0xb0);
+/// One that is there to be closed.
+const SPARE: Uuid = Uuid::from_u128(0xc0);
 
 /// What rows ask for.
 struct Things {
@@ -31,16 +35,25 @@ struct Things {
     applications: [Uuid; 2],
     /// An interview of ours in quarantine, and one of theirs.
     sick: [Uuid; 2],
+    /// A recruiter of ours with a configuration, and one of theirs.
+    recruiters: [Uuid; 2],
+    /// A prompt of ours, and one of theirs.
+    prompts: [Uuid; 2],
 }
 
 impl Things {
     fn of(&self, tenant: Uuid) -> Vec<String> {
         let own: Vec<Uuid> = match tenant {
-            OURS => vec![self.applications[0], self.sick[0]],
-            THEIRS => vec![self.applications[1], self.sick[1]],
+            OURS => self.of_each(0),
+            THEIRS => self.of_each(1),
             _ => self.interviews.to_vec(),
         };
         own.iter().map(Uuid::to_string).collect()
+    }
+
+    fn of_each(&self, tenant: usize) -> Vec<Uuid> {
+        let each = [self.applications, self.sick, self.recruiters, self.prompts];
+        each.iter().map(|things| things[tenant]).collect()
     }
 }
 
@@ -59,7 +72,7 @@ async fn every_operation_lets_in_whom_the_document_says_and_nobody_else() {
     let (database, url) = own_database(&folder).await;
     let setup = Setup { database: Some(url.clone()), speed: 1.0, ..Setup::default() };
     let world = World::with(setup).await;
-    for tenant in [OURS, THEIRS] {
+    for tenant in [OURS, THEIRS, SPARE] {
         create_tenant(&world, tenant).await;
     }
     let things = prepare(&world, &url).await;
@@ -84,8 +97,29 @@ async fn every_operation_lets_in_whom_the_document_says_and_nobody_else() {
     database.stop().await.unwrap();
 }
 
-/// Makes a tenant known. It needs nothing for that yet: it exists by being named in a token.
-async fn create_tenant(_: &World, _: Uuid) {}
+/// Makes a tenant known.
+async fn create_tenant(world: &World, tenant: Uuid) {
+    let name = if tenant == SPARE { "spare" } else { "known" };
+    let body = json!({"id": tenant, "name": name});
+    let token = callers::token(world, TenantId::DEFAULT.0, Role::Superadmin, TimeDelta::zero());
+    let api = world.api.with_token(Some(token));
+    let (status, answer) = api.send(Method::POST, "/api/v1/tenants", Some(&body)).await.unwrap();
+    assert_eq!(status, StatusCode::CREATED, "{answer}");
+}
+
+/// Gives a tenant what an administrator there can make by themselves; answers the prompt.
+async fn furnish(world: &World, tenant: Uuid, recruiter: Uuid) -> Uuid {
+    let api = world.api.with_token(Some(callers::admin(world, tenant)));
+    for user in [recruiter, callers::SOMEBODY] {
+        let config = rows::call_config_of(user);
+        let sent =
+            api.send(Method::POST, "/api/admin/hr-call-configs", Some(&config)).await.unwrap();
+        assert_eq!(sent.0, StatusCode::CREATED, "{}", sent.1);
+    }
+    let prompt = rows::prompt(tenant);
+    let sent = api.send(Method::POST, "/api/mr-hire/call-prompts", Some(&prompt)).await.unwrap();
+    sent.1["data"]["id"].as_str().expect("a prompt has an id").parse().unwrap()
+}
 
 /// Makes what the rows ask for.
 async fn prepare(world: &World, url: &str) -> Things {
@@ -109,7 +143,12 @@ async fn prepare(world: &World, url: &str) -> Things {
         store.put(key, TenantId(tenant), reason, None, morning()).await.unwrap();
     }
     database.close().await;
-    Things { interviews, applications, sick }
+    let recruiters = [OURS, THEIRS].map(|tenant| Uuid::from_u128(tenant.as_u128() + 3));
+    let mut prompts = [Uuid::nil(); 2];
+    for (place, tenant) in [OURS, THEIRS].into_iter().enumerate() {
+        prompts[place] = furnish(world, tenant, recruiters[place]).await;
+    }
+    Things { interviews, applications, sick, recruiters, prompts }
 }
 
 /// Reads the operations of the document, by their ids.
@@ -162,7 +201,7 @@ async fn ask(
     }
     let answer = request.send().await.unwrap();
     let status = answer.status().as_u16();
-    let (body, wanted) = (body_of(answer).await, expected(operation, caller, target));
+    let (body, wanted) = (body_of(answer).await, expected(operation, row, caller, target));
     let cell = format!("{} as {caller:?} for {target:?}: {path}", row.operation);
     if !wanted.contains(&status) {
         return Some(format!("{cell}: {status} instead of {wanted:?}: {body:.300}"));
@@ -204,7 +243,11 @@ impl Paths {
             (Self::One(_), Target::Foreign | Target::Missing) => None,
             (Self::Of { own, .. }, Target::Own) => Some(own.clone()),
             (Self::Of { foreign, .. }, Target::Foreign) => foreign.clone(),
-            (Self::Of { missing, .. }, Target::Missing) => Some(missing.clone()),
+            (Self::Of { missing, .. } | Self::Shared { missing, .. }, Target::Missing) => {
+                Some(missing.clone())
+            }
+            (Self::Shared { own, .. }, Target::Own) => Some(own.clone()),
+            (Self::Shared { .. }, Target::Foreign) => None,
         }
     }
 }

@@ -4,7 +4,7 @@ use domain::TenantId;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{OURS, Things};
+use super::{OURS, SPARE, Things};
 
 const NOBODYS: Uuid = Uuid::from_u128(0xdead);
 
@@ -19,6 +19,13 @@ pub enum Paths {
         /// What belongs to the other tenant, where it can have such a thing.
         foreign: Option<String>,
         /// What nobody has.
+        missing: String,
+    },
+    /// The path names something that is nobody's in particular.
+    Shared {
+        /// What there is.
+        own: String,
+        /// What there is not.
         missing: String,
     },
 }
@@ -55,7 +62,7 @@ impl Row {
 
     /// A row about something that is nobody's in particular.
     fn shared(operation: &'static str, own: &str, missing: &str) -> Self {
-        let paths = Paths::Of { own: own.to_owned(), foreign: None, missing: missing.to_owned() };
+        let paths = Paths::Shared { own: own.to_owned(), missing: missing.to_owned() };
         Self { operation, tenant: OURS, paths, body: None }
     }
 
@@ -74,6 +81,8 @@ pub fn all(things: &Things) -> Vec<Row> {
     let [kept, deleted] = things.interviews;
     let screening = |id| format!("/api/v1/screenings/{id}");
     let release = |id| format!("/api/v1/actors/interview/{id}/release");
+    let config = |id| format!("/api/admin/hr-call-configs/{id}");
+    let stored_prompt = |id| format!("/api/mr-hire/call-prompts/{id}");
     vec![
         Row::one("interviews.take", "/api/voice-interviews/webhook").sends(report),
         Row::one("interviews.list", "/api/voice-interviews").of_default(),
@@ -89,6 +98,38 @@ pub fn all(things: &Things) -> Vec<Row> {
         Row::one("supervision.dialing", "/api/v1/dialing"),
         Row::one("supervision.stop", "/api/v1/dialing/stop"),
         Row::one("supervision.resume", "/api/v1/dialing/resume"),
+        Row::one("users.import", "/api/v1/users/import").sends(users),
+        Row::one("tenants.list", "/api/v1/tenants"),
+        Row::one("tenants.create", "/api/v1/tenants").sends(tenant),
+        Row::shared(
+            "tenants.close",
+            &format!("/api/v1/tenants/{SPARE}/close"),
+            &format!("/api/v1/tenants/{NOBODYS}/close"),
+        ),
+        Row::one(
+            "calling.engine_call_config",
+            "/api/hr-call-config/00000000-0000-4000-8000-000000000001",
+        ),
+        Row::one("calling.enabled_call_providers", "/api/system-config/enabled-call-providers"),
+        Row::one("calling.system_configs", "/api/v1/system-config"),
+        Row::one("calling.put_system_config", "/api/v1/system-config/CALL_PROVIDER").sends(setting),
+        Row::one("calling.my_call_config", "/api/hr/my-call-config"),
+        Row::one("calling.put_my_call_config", "/api/hr/my-call-config").sends(default_provider),
+        Row::one("calling.list_call_configs", "/api/admin/hr-call-configs"),
+        Row::one("calling.put_call_config", "/api/admin/hr-call-configs").sends(call_config),
+        Row::one("calling.create_default_call_config", "/api/admin/hr-call-configs/create-default")
+            .sends(user),
+        Row::each("calling.call_config", things.recruiters, config),
+        Row::each("calling.delete_call_config", things.recruiters, config),
+        Row::one("prompts.list_call_prompts", "/api/mr-hire/call-prompts"),
+        Row::one("prompts.create_call_prompt", "/api/mr-hire/call-prompts").sends(prompt),
+        Row::one("prompts.active_call_prompt", "/api/mr-hire/call-prompts/active"),
+        Row::each("prompts.change_call_prompt", things.prompts, stored_prompt).sends(prompt_change),
+        Row::each("prompts.delete_call_prompt", things.prompts, stored_prompt),
+        Row::one("prompts.interview_prompt", "/api/mr-hire/interview-prompt"),
+        Row::one("prompts.put_interview_prompt", "/api/mr-hire/interview-prompt")
+            .sends(interview_prompt),
+        Row::one("prompts.reset_interview_prompt", "/api/mr-hire/interview-prompt/reset"),
         Row::one("live.upgrade", "/ws/v1"),
         Row::one("operations.livez", "/livez"),
         Row::one("operations.readyz", "/readyz"),
@@ -100,6 +141,51 @@ pub fn all(things: &Things) -> Vec<Row> {
         Row::one("contract.page", "/docs"),
         Row::shared("contract.asset", "/docs/swagger-ui.css", "/docs/index.html"),
     ]
+}
+
+fn users(_: Uuid) -> Value {
+    json!({"users": [{"id": Uuid::from_u128(0x71), "role": "HR", "name": "Ravi Iyer"}]})
+}
+
+fn tenant(_: Uuid) -> Value {
+    json!({"id": SPARE, "name": "spare"})
+}
+
+fn user(_: Uuid) -> Value {
+    json!({"userId": Uuid::from_u128(0x72)})
+}
+
+fn setting(_: Uuid) -> Value {
+    json!({"value": "vapi"})
+}
+
+fn default_provider(_: Uuid) -> Value {
+    json!({"defaultProvider": "vapi"})
+}
+
+fn call_config(_: Uuid) -> Value {
+    call_config_of(Uuid::from_u128(0x73))
+}
+
+/// Returns a recruiter's configuration.
+pub fn call_config_of(user: Uuid) -> Value {
+    json!({"userId": user, "allowedProviders": ["vapi"], "defaultProvider": "vapi"})
+}
+
+/// Returns a prompt that belongs to somebody who does not ask.
+pub fn prompt(_: Uuid) -> Value {
+    json!({
+        "name": "Screening", "systemPrompt": "Greet {{candidateName}}.",
+        "belongsToId": Uuid::from_u128(0x74),
+    })
+}
+
+fn prompt_change(_: Uuid) -> Value {
+    json!({"name": "First screening"})
+}
+
+fn interview_prompt(_: Uuid) -> Value {
+    json!({"systemPrompt": "Greet {{candidateName}}."})
 }
 
 fn report(_: Uuid) -> Value {
