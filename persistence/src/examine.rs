@@ -177,7 +177,8 @@ impl AtRest {
     /// # Errors
     /// [`PersistenceError`] when the database does not answer.
     pub async fn look(database: &Database) -> Result<Self, PersistenceError> {
-        Self::of(&mut database.reader().await?).await
+        let mut reader = database.reader().await?;
+        Self::of(&mut reader).await
     }
 
     /// Looks at one over which a read in the sight of `tenant` was committed just now: what a rollback undoes

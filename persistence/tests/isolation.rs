@@ -1,5 +1,7 @@
 //! A pooled connection is in no tenant's sight but while one of its transactions lasts.
 
+#![allow(clippy::unwrap_used, reason = "a test's helpers may panic as it does")]
+
 mod common;
 
 use common::rows::InterviewRow;
