@@ -384,6 +384,12 @@ mod tests {
         };
         assert_eq!((token.role, token.sub), (crate::auth::Role::ExternalHr, id));
         assert_eq!((token.ttl, token.tenant), (chrono::Duration::days(2), None));
+        let opened = |page: &str| Cli::try_parse_from([&line[..], &["--page", page]].concat());
+        let Some(Command::Token(token)) = opened("crm").unwrap().command else {
+            panic!("another command");
+        };
+        assert_eq!(token.pages, [crate::auth::Page::Crm]);
+        assert!(opened("lms").is_err());
         assert!(Cli::try_parse_from(["ringmaster"]).unwrap().command.is_none());
         assert!(Cli::try_parse_from(["ringmaster", "dialing", "pause"]).is_err());
         let line = ["ringmaster", "dialing", "stop", "--server", "http://a", "--jwt-secret", "k"];

@@ -1,6 +1,7 @@
 //! Everything the tables hold, in one snapshot: for those who check a run afterwards, not for serving.
 
 use chrono::{DateTime, Utc};
+use domain::TenantId;
 use serde::Serialize;
 use sqlx::postgres::PgRow;
 use sqlx::{Connection as _, Executor as _, FromRow, PgConnection};
@@ -177,13 +178,31 @@ impl AtRest {
     /// [`PersistenceError`] when the database does not answer.
     pub async fn look(database: &Database) -> Result<Self, PersistenceError> {
         let mut reader = database.reader().await?;
+        Self::of(&mut reader).await
+    }
+
+    /// Looks at one over which a read in the sight of `tenant` was committed just now: what a rollback undoes
+    /// as well is no proof.
+    ///
+    /// # Errors
+    /// [`PersistenceError`] when the database does not answer.
+    pub async fn after_commit(
+        database: &Database,
+        tenant: TenantId,
+    ) -> Result<Self, PersistenceError> {
+        let mut reader = database.reader().await?;
+        Database::read(&mut reader, tenant).await?.commit().await?;
+        Self::of(&mut reader).await
+    }
+
+    async fn of(reader: &mut PgConnection) -> Result<Self, PersistenceError> {
         let seen = sqlx::query_as(
             "select pg_backend_pid() as backend,
                 nullif(current_setting('app.tenant', true), '') as tenant,
                 (select count(*) from tenants) + (select count(*) from voice_interviews)
                     + (select count(*) from users) as rows",
         );
-        Ok(seen.fetch_one(&mut *reader).await?)
+        Ok(seen.fetch_one(reader).await?)
     }
 }
 

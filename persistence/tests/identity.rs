@@ -1,5 +1,7 @@
 //! Tenants, users, and how people stand, on a real PostgreSQL.
 
+#![allow(clippy::unwrap_used, reason = "a test's helpers may panic as it does")]
+
 mod common;
 
 use chrono::{DateTime, Duration, Utc};

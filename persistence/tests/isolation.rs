@@ -1,5 +1,7 @@
 //! A pooled connection is in no tenant's sight but while one of its transactions lasts.
 
+#![allow(clippy::unwrap_used, reason = "a test's helpers may panic as it does")]
+
 mod common;
 
 use common::rows::InterviewRow;
@@ -46,6 +48,8 @@ async fn connection_that_read_for_a_tenant_sees_nothing_afterwards() {
         queries.standing(OTHER, Uuid::from_u128(1)).await.unwrap();
         let after = look(&database).await;
         assert_eq!(after, AtRest { backend: fresh.backend, tenant: None, rows: 0 });
+        let committed = AtRest::after_commit(&database, TenantId::DEFAULT).await.unwrap();
+        assert_eq!(committed, after);
         database.close().await;
     })
     .await;

@@ -15,7 +15,8 @@ use crate::rates::{Rate, RateSettings};
 #[derive(Clone, Debug, Args)]
 pub struct IdentitySettings {
     /// Public key of who issues people's tokens, as PEM: RSA (RS256) or P-256 (ES256).
-    #[arg(long, global = true, env = "JWT_PUBLIC_KEY", value_name = "PEM", value_parser = secret)]
+    #[arg(long, global = true, env = "JWT_PUBLIC_KEY", value_name = "PEM")]
+    #[arg(value_parser = secret, allow_hyphen_values = true)]
     pub jwt_public_key: Option<SecretString>,
 
     /// File that holds the public key.
