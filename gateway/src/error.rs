@@ -8,7 +8,9 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::Value;
 use tracing::{debug, error};
+use utoipa::ToSchema;
 
+use crate::contract::sets;
 use crate::problem::{Code, Loudness};
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
@@ -41,7 +43,7 @@ impl Inner {
 }
 
 /// The part of a request that a pointer points into.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Place {
     /// The JSON body; not written, since that is what a pointer usually means.
@@ -61,7 +63,7 @@ impl Place {
 }
 
 /// One thing that is wrong with a request, and where.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct FieldError {
     /// A JSON pointer in its URI form, `#/filters/0`.
     pub pointer: String,
@@ -238,25 +240,36 @@ pub struct Occurrence<'a> {
 }
 
 /// The error body: an RFC 9457 document that is also a `{success, message}` envelope.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = Problem)]
 #[serde(rename_all = "camelCase")]
 pub struct Document {
+    #[schema(schema_with = sets::no)]
     success: bool,
+    /// A sentence for a person.
     message: String,
+    /// The page of its code, on this server.
     #[serde(rename = "type")]
     kind: String,
+    /// The same for every occurrence of its code.
     title: &'static str,
     status: u16,
+    /// What is special about this occurrence.
     detail: String,
+    /// The path of the request.
     #[serde(skip_serializing_if = "Option::is_none")]
     instance: Option<String>,
+    #[schema(schema_with = sets::code)]
     code: &'static str,
+    /// What is wrong with the request, field by field.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     errors: Vec<FieldError>,
     #[serde(skip_serializing_if = "Option::is_none")]
     request_id: Option<String>,
+    /// Whether asking again may help.
     retryable: bool,
     docs: String,
+    /// What some problems show besides.
     #[serde(skip_serializing_if = "Option::is_none")]
     data: Option<Value>,
 }

@@ -20,6 +20,6 @@ mod words;
 pub use body::{BodyMax, RawBody};
 pub use family::Family;
 pub use json::Json;
-pub use page::{LIMIT_DEFAULT, LIMIT_MAX, Page, Paged};
+pub use page::{LIMIT_DEFAULT, LIMIT_MAX, NativePageParams, Page, PageParams, Paged};
 pub use path::Path;
 pub use query::Query;

@@ -7,6 +7,7 @@ mod accept;
 pub mod auth;
 pub mod client;
 pub mod config;
+pub mod contract;
 mod edge;
 pub mod engine;
 pub mod envelope;

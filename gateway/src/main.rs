@@ -41,6 +41,10 @@ async fn run(command: Command, config: Config) -> ExitCode {
         Command::Serve => serve(config).await,
         Command::Migrate => wiring::migrate(config).await,
         Command::Token(args) => token(&config, &args),
+        Command::Openapi => {
+            output::line(gateway::contract::text().trim_end());
+            Ok(())
+        }
         Command::Dialing(args) => return dialing(&config, args).await,
         Command::Healthcheck(args) => return healthcheck(&config, args).await,
     };

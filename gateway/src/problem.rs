@@ -7,7 +7,7 @@ use axum::http::StatusCode;
 use clap::ValueEnum;
 
 pub use pages::Page;
-pub(crate) use view::show;
+pub(crate) use view::{__path_show, show};
 
 /// Every failure the API can answer; the name in snake case is the stable `code` on the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, ValueEnum)]

@@ -5,9 +5,10 @@ use std::sync::{Arc, RwLock};
 
 use serde::Serialize;
 use serde_json::Value;
+use utoipa::ToSchema;
 
 /// What one check found.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct Report {
     /// Whether it is as it should be.
     pub ok: bool,
@@ -120,7 +121,7 @@ pub struct Snapshot {
 }
 
 /// One check at one instant.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct Checked {
     /// Its name.
     pub name: &'static str,

@@ -11,6 +11,7 @@ use axum::response::Response;
 use axum::routing::{MethodFilter, MethodRouter, on};
 
 use crate::auth::{Access, admit};
+use crate::contract;
 use crate::edge;
 use crate::error::ApiError;
 use crate::extract::BodyMax;
@@ -73,37 +74,49 @@ impl Route {
         Self::on(Method::DELETE, MethodFilter::DELETE, path, access, handler)
     }
 
-    /// A `GET` of handlers that share `state`.
-    pub fn get_with<S, H, T>(state: S, path: &'static str, access: Access, handler: H) -> Self
+    /// A `GET` of handlers that share `state`; without it the line only tells what it is.
+    pub fn get_with<S, H, T>(
+        state: Option<S>,
+        path: &'static str,
+        access: Access,
+        handler: H,
+    ) -> Self
     where
         S: Clone + Send + Sync + 'static,
         H: Handler<T, S>,
         T: 'static,
     {
-        let handler = on(MethodFilter::GET, handler).with_state(state);
-        Self::new(Method::GET, path, access, handler)
+        Self::with(state, Method::GET, MethodFilter::GET, path, access, handler)
     }
 
-    /// A `POST` of handlers that share `state`.
-    pub fn post_with<S, H, T>(state: S, path: &'static str, access: Access, handler: H) -> Self
+    /// A `POST` of handlers that share `state`; as [`Self::get_with`].
+    pub fn post_with<S, H, T>(
+        state: Option<S>,
+        path: &'static str,
+        access: Access,
+        handler: H,
+    ) -> Self
     where
         S: Clone + Send + Sync + 'static,
         H: Handler<T, S>,
         T: 'static,
     {
-        let handler = on(MethodFilter::POST, handler).with_state(state);
-        Self::new(Method::POST, path, access, handler)
+        Self::with(state, Method::POST, MethodFilter::POST, path, access, handler)
     }
 
-    /// A `DELETE` of handlers that share `state`.
-    pub fn delete_with<S, H, T>(state: S, path: &'static str, access: Access, handler: H) -> Self
+    /// A `DELETE` of handlers that share `state`; as [`Self::get_with`].
+    pub fn delete_with<S, H, T>(
+        state: Option<S>,
+        path: &'static str,
+        access: Access,
+        handler: H,
+    ) -> Self
     where
         S: Clone + Send + Sync + 'static,
         H: Handler<T, S>,
         T: 'static,
     {
-        let handler = on(MethodFilter::DELETE, handler).with_state(state);
-        Self::new(Method::DELETE, path, access, handler)
+        Self::with(state, Method::DELETE, MethodFilter::DELETE, path, access, handler)
     }
 
     /// Takes bodies of another size than the usual one of its kind.
@@ -136,6 +149,24 @@ impl Route {
         handler: H,
     ) -> Self {
         Self::new(method, path, access, on(filter, handler))
+    }
+
+    /// A line of handlers that share `state`.
+    fn with<S, H, T>(
+        state: Option<S>,
+        method: Method,
+        filter: MethodFilter,
+        path: &'static str,
+        access: Access,
+        handler: H,
+    ) -> Self
+    where
+        S: Clone + Send + Sync + 'static,
+        H: Handler<T, S>,
+        T: 'static,
+    {
+        let handler = state.map(|state| on(filter, handler).with_state(state));
+        Self::new(method, path, access, handler.unwrap_or_default())
     }
 
     fn new(
@@ -182,10 +213,13 @@ pub fn operations() -> Vec<Route> {
     vec![
         Route::get("/livez", Access::Open, ops::livez),
         Route::get("/readyz", Access::Open, ops::readyz),
-        Route::get("/health", Access::Open, ops::readyz),
+        Route::get("/health", Access::Open, ops::health),
         Route::get("/startupz", Access::Open, ops::startupz),
         Route::get("/metrics", Access::Open, ops::metrics),
         Route::get("/problems/{code}", Access::Open, problem::show),
+        Route::get("/openapi.json", Access::Open, contract::openapi),
+        Route::get("/docs", Access::Open, contract::page),
+        Route::get("/docs/{file}", Access::Open, contract::asset),
     ]
 }
 
@@ -234,7 +268,17 @@ mod tests {
         let open = table.iter().filter(|route| route.access == Access::Open);
         assert_eq!(
             open.map(Route::path).collect::<Vec<_>>(),
-            ["/livez", "/readyz", "/health", "/startupz", "/metrics", "/problems/{code}"]
+            [
+                "/livez",
+                "/readyz",
+                "/health",
+                "/startupz",
+                "/metrics",
+                "/problems/{code}",
+                "/openapi.json",
+                "/docs",
+                "/docs/{file}",
+            ]
         );
     }
 

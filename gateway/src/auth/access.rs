@@ -44,7 +44,8 @@ impl WebhookSource {
         }
     }
 
-    const fn header(self) -> &'static str {
+    /// Returns the header in which its secret travels.
+    pub const fn header(self) -> &'static str {
         match self {
             Self::MrHire => "x-webhook-secret",
         }

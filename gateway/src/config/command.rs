@@ -26,6 +26,9 @@ pub enum Command {
     /// Stop dialing, resume it, or tell which it is.
     #[command(override_usage = "ringmaster dialing [OPTIONS] <VERB>")]
     Dialing(DialingArgs),
+    /// Write the description of the HTTP interface, an OpenAPI document.
+    #[command(override_usage = "ringmaster openapi")]
+    Openapi,
     /// Ask a running server whether it is ready; for container probes.
     #[command(override_usage = "ringmaster healthcheck [OPTIONS]")]
     Healthcheck(HealthcheckArgs),

@@ -3,6 +3,7 @@
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use serde::de::DeserializeOwned;
+use utoipa::IntoParams;
 
 use super::Family;
 use super::shape::{self, Pairs};
@@ -53,6 +54,30 @@ impl Page {
         let limit = number_of_items(pairs)?;
         Ok(Self { number, limit })
     }
+}
+
+/// How an inherited route is asked for a page: a limit that is too large is cut, so it has no maximum of ours.
+#[derive(Clone, Copy, Debug, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct PageParams {
+    /// Which page; the first is 1.
+    #[param(minimum = 1, maximum = 2147483647, default = 1)]
+    pub page: Option<u32>,
+    /// How many items it has at most; more than 200 is cut to 200.
+    #[param(minimum = 1, maximum = 2147483647, default = 20)]
+    pub limit: Option<u32>,
+}
+
+/// How a native route is asked for a page.
+#[derive(Clone, Copy, Debug, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct NativePageParams {
+    /// Which page; the first is 1.
+    #[param(minimum = 1, maximum = 2147483647, default = 1)]
+    pub page: Option<u32>,
+    /// How many items it has at most.
+    #[param(minimum = 1, maximum = 200, default = 20)]
+    pub limit: Option<u32>,
 }
 
 /// A page together with the filters of the list.

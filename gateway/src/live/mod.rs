@@ -18,4 +18,4 @@ mod tests;
 
 pub use hub::{LiveHub, LiveServices};
 pub use socket::LiveState;
-pub(crate) use socket::upgrade;
+pub(crate) use socket::{__path_upgrade, upgrade};

@@ -78,7 +78,16 @@ impl Bye {
     }
 }
 
-/// `GET /ws/v1`. Who it is says the `Authorization` header, else the first frame.
+/// `GET /ws/v1`: opens the live feed, a WebSocket. Who it is says the `Authorization` header, else the first frame;
+/// its frames are described in `docs/live.md`.
+#[utoipa::path(
+    get, path = "/ws/v1", tag = "live",
+    responses(
+        (status = 101, description = "The socket is open."),
+        (status = 426, description = "The request asks for no WebSocket"),
+    ),
+    extensions(("x-roles" = json!(RECRUITERS))),
+)]
 pub(crate) async fn upgrade(
     State(live): State<LiveState>,
     headers: HeaderMap,

@@ -76,7 +76,7 @@ impl World {
         let app = app();
         let hub = LiveHub::rendering(services, shutdown.clone());
         let live = LiveState { app: app.clone(), hub };
-        let routes = vec![Route::get_with(live, "/ws/v1", Access::InBand, upgrade)];
+        let routes = vec![Route::get_with(Some(live), "/ws/v1", Access::InBand, upgrade)];
         let server = Server::bind(([127, 0, 0, 1], 0).into(), Limits::default()).await.unwrap();
         let url = format!("ws://{}/ws/v1", server.local_addr());
         let service = router::build(&app, routes);

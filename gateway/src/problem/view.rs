@@ -3,16 +3,21 @@
 use axum::http::HeaderMap;
 use axum::response::{Html, IntoResponse, Response};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::Code;
 use crate::accept;
+use crate::contract::sets;
 use crate::envelope::Data;
 use crate::error::ApiError;
 use crate::extract::{Json, Path};
 
-#[derive(Serialize)]
+/// What a code means.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ProblemPage)]
 #[serde(rename_all = "camelCase")]
 struct View {
+    #[schema(schema_with = sets::code)]
     code: &'static str,
     status: u16,
     title: &'static str,
@@ -22,7 +27,15 @@ struct View {
     retry_after_s: Option<u64>,
 }
 
-/// Answers the page of one code, as HTML where `Accept` names it.
+/// `GET /problems/{code}`: explains one code. As HTML where `Accept` names it.
+#[utoipa::path(
+    get, path = "/problems/{code}", tag = "contract",
+    params(("code" = inline(Code), Path, description = "The `code` of a problem.")),
+    responses((
+        status = 200, description = "What it means, where it comes from, what to do.",
+        content((Data<View> = "application/json"), (String = "text/html")),
+    )),
+)]
 pub(crate) async fn show(
     headers: HeaderMap,
     Path(name): Path<String>,

@@ -9,6 +9,7 @@ use domain::ports::{ApplicationImport, ImportRefusal, JobPostImport};
 use domain::screening::{JobPolicy, StageScores};
 use domain::{InvalidValue, Kind, Phone};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{Services, wrong_field};
@@ -27,49 +28,72 @@ const DESCRIPTION_CHARS_MAX: usize = 20_000;
 const ERRORS_MAX: usize = 50;
 
 /// What is imported.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct ImportRequest {
     #[serde(default)]
+    #[schema(max_items = 2000)]
     job_posts: Vec<JobPostRow>,
     #[serde(default)]
+    #[schema(max_items = 2000)]
     applications: Vec<ApplicationRow>,
 }
 
-#[derive(Debug, Deserialize)]
+/// A job post; its texts are not blank.
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = JobPostImport)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 struct JobPostRow {
     id: Uuid,
+    #[schema(min_length = 1, max_length = 300)]
     title: String,
     #[serde(default)]
+    #[schema(max_length = 20000)]
     description: String,
     weights: Option<WeightsRow>,
+    /// From which final score on a candidate is shortlisted.
+    #[schema(minimum = 0, maximum = 100)]
     threshold: Option<f64>,
 }
 
-#[derive(Debug, Deserialize)]
+/// What each stage counts in the final score.
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = Weights)]
 #[serde(deny_unknown_fields)]
 struct WeightsRow {
+    #[schema(minimum = 0, maximum = 1000000)]
     resume: f64,
+    #[schema(minimum = 0, maximum = 1000000)]
     quiz: f64,
+    #[schema(minimum = 0, maximum = 1000000)]
     call: f64,
 }
 
-#[derive(Debug, Deserialize)]
+/// An application; its candidate's name is not blank.
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = ApplicationImport)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 struct ApplicationRow {
     id: Uuid,
     job_post_id: Uuid,
+    #[schema(min_length = 1, max_length = 300)]
     candidate_name: String,
+    /// E.164; spaces, hyphens, dots and brackets are overlooked.
+    #[schema(pattern = r"^[ ().-]*\+[ ().-]*[1-9]([ ().-]*[0-9]){7,14}[ ().-]*$")]
     phone_number: String,
+    /// An IANA name; India's when left out.
     time_zone: Option<String>,
+    /// The recruiter who sees it.
     belongs_to: Option<Uuid>,
+    #[schema(minimum = 0, maximum = 100)]
     resume_score: Option<f64>,
+    #[schema(minimum = 0, maximum = 100)]
     quiz_score: Option<f64>,
 }
 
 /// What an import did.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Imported)]
 #[serde(rename_all = "camelCase")]
 pub struct ImportView {
     job_posts: usize,
@@ -78,7 +102,12 @@ pub struct ImportView {
     screenings_told: usize,
 }
 
-/// `POST /api/v1/applications/import`. Writes everything or nothing.
+/// `POST /api/v1/applications/import`. Imports job posts and applications. Writes everything or nothing, and may be
+/// repeated: what is known already is brought up to date.
+#[utoipa::path(
+    post, path = "/api/v1/applications/import", tag = "screenings", request_body = ImportRequest,
+    responses((status = 200, description = "What it did.", body = Data<ImportView>)),
+)]
 pub(super) async fn import(
     State(services): State<Arc<Services>>,
     principal: Principal,
@@ -255,6 +284,18 @@ impl ApplicationRow {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn limits_are_described_as_they_are() {
+        let schemas = &crate::contract::document()["components"]["schemas"];
+        let of = |schema: &str, field: &str| &schemas[schema]["properties"][field];
+        for list in ["jobPosts", "applications"] {
+            assert_eq!(of("ImportRequest", list)["maxItems"], ROWS_MAX);
+        }
+        assert_eq!(of("JobPostImport", "title")["maxLength"], NAME_CHARS_MAX);
+        assert_eq!(of("ApplicationImport", "candidateName")["maxLength"], NAME_CHARS_MAX);
+        assert_eq!(of("JobPostImport", "description")["maxLength"], DESCRIPTION_CHARS_MAX);
+    }
 
     #[test]
     fn list_that_is_too_long_is_refused_with_its_length_and_the_limit() {

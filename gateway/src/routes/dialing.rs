@@ -7,6 +7,7 @@ use axum::extract::State;
 use domain::MR_HIRE;
 use domain::ports::DialScope;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::tree::{StopView, stops_for};
 use super::{Services, wrong_field};
@@ -20,24 +21,32 @@ use crate::problem::Code;
 const REASON_CHARS_MAX: usize = 500;
 
 /// What is stopped or resumed; when it does not say, all that the caller may stop.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DialingRequest {
     /// `all`, `tenant:<uuid>` or `provider:mr-hire`.
+    #[schema(
+        pattern = "^(all|tenant:[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|provider:mr-hire)$"
+    )]
     scope: Option<String>,
-    /// Why, for those who ask later.
+    /// Why, for those who ask later; beyond 500 characters it is cut off.
     reason: Option<String>,
 }
 
 /// Whether dialing is stopped, and by whom.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Dialing)]
 #[serde(rename_all = "camelCase")]
 pub struct DialingView {
     stopped: bool,
     stops: Vec<StopView>,
 }
 
-/// `GET /api/v1/dialing`.
+/// `GET /api/v1/dialing`. Tells whether dialing is stopped.
+#[utoipa::path(
+    get, path = "/api/v1/dialing", tag = "supervision", operation_id = "dialing",
+    responses((status = 200, description = "The stops that hold the caller's dials.", body = Data<DialingView>)),
+)]
 pub(super) async fn show(
     State(services): State<Arc<Services>>,
     principal: Principal,
@@ -45,7 +54,11 @@ pub(super) async fn show(
     status(&services, &principal).await
 }
 
-/// `POST /api/v1/dialing/stop`. No dial begins after the answer.
+/// `POST /api/v1/dialing/stop`. Stops dialing. No dial begins after the answer.
+#[utoipa::path(
+    post, path = "/api/v1/dialing/stop", tag = "supervision", request_body = Option<DialingRequest>,
+    responses((status = 200, description = "The stops that hold the caller's dials.", body = Data<DialingView>)),
+)]
 pub(super) async fn stop(
     State(services): State<Arc<Services>>,
     principal: Principal,
@@ -56,7 +69,11 @@ pub(super) async fn stop(
     status(&services, &principal).await
 }
 
-/// `POST /api/v1/dialing/resume`.
+/// `POST /api/v1/dialing/resume`. Takes a stop back. Dials may begin again.
+#[utoipa::path(
+    post, path = "/api/v1/dialing/resume", tag = "supervision", request_body = Option<DialingRequest>,
+    responses((status = 200, description = "The stops that hold the caller's dials.", body = Data<DialingView>)),
+)]
 pub(super) async fn resume(
     State(services): State<Arc<Services>>,
     principal: Principal,

@@ -14,27 +14,42 @@ use domain::{EntityId, Provider, Rejected};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use supervisor::{Routed, SyncError, SyncReport};
+use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use super::{Services, scope, wrong_parameter};
 use crate::auth::Principal;
+use crate::contract::sets;
 use crate::envelope::{Data, List, Meta};
 use crate::error::ApiError;
-use crate::extract::{Paged, Path, Query};
+use crate::extract::{PageParams, Paged, Path, Query};
 use crate::problem::Code;
 
 /// After how many seconds an engine is asked again that did not answer as agreed.
 const UNSURE_RETRY_S: u64 = 5;
 
 /// The filters, as they stand in the query.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(rename_all = "camelCase")]
 pub struct FilterQuery {
+    /// How far the calls got; a comma means "or".
+    #[param(style = Form, explode = false, inline, value_type = Option<Vec<sets::StatusName>>)]
     status: Option<String>,
+    /// What carried the calls; a comma means "or".
+    #[param(style = Form, explode = false, inline, value_type = Option<Vec<sets::ProviderName>>)]
     provider: Option<String>,
+    /// From when on; of a day its beginning, in UTC.
+    #[param(inline, value_type = Option<sets::DayOrInstant>)]
     date_from: Option<String>,
+    /// Until when; of a day its end, in UTC.
+    #[param(inline, value_type = Option<sets::DayOrInstant>)]
     date_to: Option<String>,
+    /// Whose they are.
+    #[param(value_type = Option<Uuid>)]
     belongs_to: Option<String>,
+    /// What they are for.
+    #[param(value_type = Option<Uuid>)]
     application_id: Option<String>,
 }
 
@@ -54,8 +69,12 @@ impl FilterQuery {
     }
 }
 
-/// `GET /api/voice-interviews`. Answers from the database at once, and pulls what it may have
-/// missed in the background.
+/// `GET /api/voice-interviews`. Lists interviews: recruiters their own, administrators their tenant's. Answers from
+/// the database at once, and pulls what it may have missed in the background.
+#[utoipa::path(
+    get, path = "/api/voice-interviews", tag = "interviews", params(PageParams, FilterQuery),
+    responses((status = 200, description = "One page.", body = List<InterviewView>)),
+)]
 pub(super) async fn list(
     State(services): State<Arc<Services>>,
     principal: Principal,
@@ -71,7 +90,11 @@ pub(super) async fn list(
     Ok(Json(List::new(rows, page, total, meta)))
 }
 
-/// `GET /api/voice-interviews/stats`.
+/// `GET /api/voice-interviews/stats`. Counts the interviews that fit the filters.
+#[utoipa::path(
+    get, path = "/api/voice-interviews/stats", tag = "interviews", params(FilterQuery),
+    responses((status = 200, description = "The figures.", body = Data<StatsView>)),
+)]
 pub(super) async fn stats(
     State(services): State<Arc<Services>>,
     principal: Principal,
@@ -81,7 +104,11 @@ pub(super) async fn stats(
     Ok(Json(Data::new(stats.into())))
 }
 
-/// `GET /api/voice-interviews/{id}`.
+/// `GET /api/voice-interviews/{id}`. Shows one interview with what was said.
+#[utoipa::path(
+    get, path = "/api/voice-interviews/{id}", tag = "interviews", params(("id" = Uuid, Path)),
+    responses((status = 200, description = "The interview.", body = Data<DetailView>)),
+)]
 pub(super) async fn detail(
     State(services): State<Arc<Services>>,
     principal: Principal,
@@ -92,7 +119,15 @@ pub(super) async fn detail(
     Ok(Json(Data::new(found.into())))
 }
 
-/// `POST /api/voice-interviews/sync`. Waits for a sync that is under way, then pulls.
+/// `POST /api/voice-interviews/sync`. Pulls from the call engine what was missed. Waits for a sync that is under
+/// way first.
+#[utoipa::path(
+    post, path = "/api/voice-interviews/sync", tag = "interviews",
+    responses(
+        (status = 200, description = "What it did.", body = Data<SyncView>),
+        (status = 502, description = "The call engine answers nothing usable"),
+    ),
+)]
 pub(super) async fn sync(
     State(services): State<Arc<Services>>,
     principal: Principal,
@@ -105,7 +140,14 @@ pub(super) async fn sync(
     }))
 }
 
-/// `DELETE /api/voice-interviews/{id}`. For good: a later report of the call changes nothing.
+/// `DELETE /api/voice-interviews/{id}`. Deletes one interview for good. A later report of the call changes nothing.
+#[utoipa::path(
+    delete, path = "/api/voice-interviews/{id}", tag = "interviews", params(("id" = Uuid, Path)),
+    responses(
+        (status = 200, description = "It is gone.", body = Data<DeletedView>),
+        (status = 409, description = "It is in a state that does not allow it"),
+    ),
+)]
 pub(super) async fn delete(
     State(services): State<Arc<Services>>,
     principal: Principal,
@@ -125,14 +167,15 @@ pub(super) async fn delete(
 }
 
 /// What a delete answers.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub struct DeletedView {
     id: Uuid,
+    #[schema(schema_with = sets::yes)]
     deleted: bool,
 }
 
 /// What a sync did.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub struct SyncView {
     listed: usize,
     fetched: usize,
@@ -148,21 +191,29 @@ impl From<SyncReport> for SyncView {
 }
 
 /// One interview as clients see it.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = Interview)]
 pub struct InterviewView {
     id: Uuid,
     call_id: Option<String>,
+    #[schema(schema_with = sets::call_status)]
     status: &'static str,
+    #[schema(schema_with = sets::answer_class)]
     answered_by: &'static str,
+    /// What came of it, once it is over.
     outcome: Option<&'static str>,
+    #[schema(schema_with = sets::provider)]
     provider: Option<&'static str>,
     phone_number: Option<String>,
     candidate_name: Option<String>,
+    /// Seconds.
     duration: Option<f64>,
+    /// US dollars.
     cost: Option<f64>,
     recording_url: Option<String>,
     summary: Option<String>,
+    #[schema(schema_with = sets::failure_reason)]
     failure_reason: Option<&'static str>,
     application_id: Option<Uuid>,
     belongs_to: Option<Uuid>,
@@ -197,7 +248,8 @@ impl From<InterviewSummary> for InterviewView {
 }
 
 /// One interview with what was said.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = InterviewDetail)]
 pub struct DetailView {
     #[serde(flatten)]
     summary: InterviewView,
@@ -207,7 +259,9 @@ pub struct DetailView {
     seq: i64,
 }
 
-#[derive(Serialize)]
+/// One turn.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Message)]
 #[serde(rename_all = "camelCase")]
 struct MessageView {
     role: String,
@@ -232,12 +286,16 @@ impl From<InterviewDetail> for DetailView {
 }
 
 /// Figures over the interviews in scope.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = InterviewStats)]
 #[serde(rename_all = "camelCase")]
 pub struct StatsView {
     total: i64,
+    #[schema(value_type = BTreeMap<String, i64>)]
     by_status: Map<String, Value>,
+    #[schema(value_type = BTreeMap<String, i64>)]
     by_provider: Map<String, Value>,
+    #[schema(value_type = BTreeMap<String, i64>)]
     by_outcome: Map<String, Value>,
     /// Seconds, to hundredths.
     avg_duration: Option<f64>,

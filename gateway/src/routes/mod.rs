@@ -1,6 +1,9 @@
 //! The routes of each kind, beside the server's own.
 
+#![allow(unused_qualifications, reason = "the macro that describes a route writes them")]
+
 mod applications;
+mod described;
 mod dialing;
 mod interviews;
 mod screenings;
@@ -22,6 +25,8 @@ use crate::extract::BodyMax;
 use crate::live::{self, LiveState};
 use crate::problem::Code;
 use crate::router::Route;
+
+pub(crate) use described::Operations;
 
 /// Those who run a tenant.
 pub(crate) const ADMINS: &[Role] = &[Role::Admin, Role::Superadmin];
@@ -60,11 +65,19 @@ pub(crate) fn tree_json(stats: &TreeStats, viewer: &Principal) -> Value {
 
 /// Returns every route of this server, the server's own aside.
 pub fn table(services: Services, live: LiveState) -> Vec<Route> {
+    lines(Some(Arc::new(services)), Some(live))
+}
+
+/// Returns the same with nothing behind it, for who only reads the table.
+pub fn outline() -> Vec<Route> {
+    lines(None, None)
+}
+
+fn lines(services: Option<Arc<Services>>, live: Option<LiveState>) -> Vec<Route> {
     let admin = Access::Roles(ADMINS);
     let recruiter = Access::Roles(RECRUITERS);
     let engine = Access::Webhook(WebhookSource::MrHire);
-    let services = Arc::new(services);
-    let s = || Arc::clone(&services);
+    let s = || services.clone();
     vec![
         Route::post_with(s(), "/api/voice-interviews/webhook", engine, webhook::take),
         Route::get_with(s(), "/api/voice-interviews/stats", recruiter, interviews::stats),

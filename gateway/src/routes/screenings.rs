@@ -8,13 +8,14 @@ use chrono::{DateTime, Utc};
 use domain::ports::{PageRequest, ScreeningSummary};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{Services, scope};
 use crate::auth::Principal;
 use crate::envelope::{Data, List, Meta};
 use crate::error::ApiError;
-use crate::extract::{Paged, Path};
+use crate::extract::{NativePageParams, Paged, Path};
 use crate::problem::Code;
 
 /// The list has no filters yet; an unknown one is refused.
@@ -22,7 +23,11 @@ use crate::problem::Code;
 #[serde(deny_unknown_fields)]
 pub struct NoFilter {}
 
-/// `GET /api/v1/screenings`, newest first.
+/// `GET /api/v1/screenings`. Lists screenings, newest first.
+#[utoipa::path(
+    get, path = "/api/v1/screenings", tag = "screenings", params(NativePageParams),
+    responses((status = 200, description = "One page.", body = List<ScreeningView>)),
+)]
 pub(super) async fn list(
     State(services): State<Arc<Services>>,
     principal: Principal,
@@ -36,7 +41,12 @@ pub(super) async fn list(
     Ok(Json(List::new(rows, page, total, meta)))
 }
 
-/// `GET /api/v1/screenings/{application_id}`.
+/// `GET /api/v1/screenings/{application_id}`. Shows how one application stands.
+#[utoipa::path(
+    get, path = "/api/v1/screenings/{application_id}", tag = "screenings",
+    params(("application_id" = Uuid, Path)),
+    responses((status = 200, description = "The screening.", body = Data<ScreeningView>)),
+)]
 pub(super) async fn detail(
     State(services): State<Arc<Services>>,
     principal: Principal,
@@ -48,7 +58,8 @@ pub(super) async fn detail(
 }
 
 /// One screening as clients see it.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Screening)]
 #[serde(rename_all = "camelCase")]
 pub struct ScreeningView {
     application_id: Uuid,

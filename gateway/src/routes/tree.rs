@@ -13,16 +13,23 @@ use domain::ports::{DialScope, DialStop, QuarantinedEntity};
 use domain::{EntityId, EntityKey, Kind, TenantId};
 use serde::Serialize;
 use supervisor::{KindStats, TreeStats};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::Services;
 use crate::auth::Principal;
+use crate::contract::sets;
 use crate::envelope::Data;
 use crate::error::{ApiError, FieldError, Place};
 use crate::extract::Path;
 use crate::problem::Code;
 
-/// `GET /api/v1/tree`.
+/// `GET /api/v1/tree`. Shows who is alive, what waits, and what is in quarantine. Of other tenants it shows nothing
+/// but how many actors there are.
+#[utoipa::path(
+    get, path = "/api/v1/tree", tag = "supervision", operation_id = "tree",
+    responses((status = 200, description = "The tree.", body = Data<TreeView>)),
+)]
 pub(super) async fn show(
     State(services): State<Arc<Services>>,
     principal: Principal,
@@ -30,7 +37,13 @@ pub(super) async fn show(
     Ok(Json(Data::new(TreeView::of(&services.tree.stats().await?, &principal))))
 }
 
-/// `POST /api/v1/actors/{kind}/{id}/release`. What waited in its inbox is applied, in order.
+/// `POST /api/v1/actors/{kind}/{id}/release`. Lets an entity out of quarantine. What waited in its inbox is applied,
+/// in order.
+#[utoipa::path(
+    post, path = "/api/v1/actors/{kind}/{id}/release", tag = "supervision",
+    params(("kind" = inline(sets::KindName), Path), ("id" = Uuid, Path)),
+    responses((status = 200, description = "It goes on.", body = Data<ReleasedView>)),
+)]
 pub(super) async fn release(
     State(services): State<Arc<Services>>,
     principal: Principal,
@@ -54,15 +67,18 @@ pub(super) async fn release(
 }
 
 /// What a release answers.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub struct ReleasedView {
+    #[schema(schema_with = sets::kind)]
     kind: &'static str,
     id: Uuid,
+    #[schema(schema_with = sets::yes)]
     released: bool,
 }
 
 /// The tree as clients see it.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Tree)]
 #[serde(rename_all = "camelCase")]
 pub struct TreeView {
     /// `observing`, `reconciling`, `dialing`.
@@ -73,12 +89,15 @@ pub struct TreeView {
     kinds: Vec<KindView>,
     quarantined: Vec<QuarantinedView>,
     /// Open intents by status.
+    #[schema(value_type = BTreeMap<String, i64>)]
     intents: BTreeMap<&'static str, i64>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = TreeKind)]
 #[serde(rename_all = "camelCase")]
 struct KindView {
+    #[schema(schema_with = sets::kind)]
     kind: &'static str,
     live: usize,
     mailbox: MailboxView,
@@ -91,16 +110,19 @@ struct KindView {
     set_aside: Option<i64>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Mailbox)]
 struct MailboxView {
     waiting: usize,
     max: usize,
     bound: usize,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Quarantined)]
 #[serde(rename_all = "camelCase")]
 struct QuarantinedView {
+    #[schema(schema_with = sets::kind)]
     kind: &'static str,
     id: Uuid,
     reason: String,
@@ -111,7 +133,8 @@ struct QuarantinedView {
 }
 
 /// One stop that is in force.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Stop)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct StopView {
     scope: String,
