@@ -12,6 +12,7 @@ mod demo;
 mod feed;
 mod harness;
 mod hostile;
+mod matrix;
 mod mute;
 mod outages;
 mod pair;
