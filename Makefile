@@ -6,7 +6,7 @@ SHELL := /bin/bash
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: help run test check format-check lint deny sqlx-check sqlx format bench blind reliability
+.PHONY: help run test check format-check lint deny sqlx-check sqlx format bench blind reliability openapi contract
 
 help: ## list what can be done
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
@@ -16,9 +16,18 @@ run: ## run the demo: database, server, simulated call engine; nothing to config
 	@cargo build --locked --workspace --bins
 	@exec $(TARGET)/debug/ringmaster-sim demo --forever
 
-test: ## run all tests, on a temporary PostgreSQL
+test: ## run all tests, on a temporary PostgreSQL, then `make contract`
 	@scripts/ensure compiler postgres
 	@scripts/stage test scripts/test
+	@scripts/stage contract scripts/contract
+
+contract: ## hold a running server against its own OpenAPI document; some two minutes
+	@scripts/ensure compiler postgres
+	@scripts/stage contract scripts/contract
+
+openapi: ## describe the HTTP interface anew, after a change of routes: docs/openapi.json
+	@cargo run --quiet --locked -p gateway --bin ringmaster -- openapi >$(TARGET)/openapi.json
+	@mv $(TARGET)/openapi.json docs/openapi.json
 
 check: ## format, lints, statements, licences: all that is checked without running anything
 	@scripts/ensure compiler postgres
