@@ -7,6 +7,7 @@
 
 mod doors;
 mod families;
+mod names;
 mod pages;
 mod problems;
 pub(crate) mod sets;
@@ -69,6 +70,9 @@ fn complete(mut document: Value, table: &[Route]) -> Value {
         doors::guard(operation, route);
         problems::declare(operation, route);
         families::parameters(operation, route);
+    }
+    if let Some(schemas) = document["components"]["schemas"].as_object_mut() {
+        names::settle(schemas);
     }
     families::bodies(&mut document, table);
     document["components"]["securitySchemes"] = doors::schemes();

@@ -22,11 +22,12 @@ const ROOMS: [(&str, &[&str]); 7] = [
 ];
 
 /// Crates of others that only some of ours may depend on.
-const RESERVED: [(&str, &[&str]); 6] = [
+const RESERVED: [(&str, &[&str]); 7] = [
     ("sqlx", &["persistence"]),
     ("ractor", &["actors", "supervisor"]),
     ("backoff", &["providers"]),
     ("axum", &["gateway", "simulations"]),
+    ("utoipa", &["gateway"]),
     ("reqwest", &["providers", "gateway", "simulations"]),
     ("tokio", &["providers", "persistence", "actors", "supervisor", "gateway", "simulations"]),
 ];

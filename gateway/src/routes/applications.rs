@@ -286,6 +286,18 @@ mod tests {
     use super::*;
 
     #[test]
+    fn limits_are_described_as_they_are() {
+        let schemas = &crate::contract::document()["components"]["schemas"];
+        let of = |schema: &str, field: &str| &schemas[schema]["properties"][field];
+        for list in ["jobPosts", "applications"] {
+            assert_eq!(of("ImportRequest", list)["maxItems"], ROWS_MAX);
+        }
+        assert_eq!(of("JobPostImport", "title")["maxLength"], NAME_CHARS_MAX);
+        assert_eq!(of("ApplicationImport", "candidateName")["maxLength"], NAME_CHARS_MAX);
+        assert_eq!(of("JobPostImport", "description")["maxLength"], DESCRIPTION_CHARS_MAX);
+    }
+
+    #[test]
     fn list_that_is_too_long_is_refused_with_its_length_and_the_limit() {
         let mut errors = Vec::new();
         bound("applications", ROWS_MAX, &mut errors);

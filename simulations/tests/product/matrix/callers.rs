@@ -142,7 +142,7 @@ impl Caller {
     }
 
     /// Returns what the caller shows.
-    pub fn headers(
+    pub fn credential(
         self,
         world: &World,
         operation: &Operation,

@@ -76,7 +76,9 @@ async fn every_operation_lets_in_whom_the_document_says_and_nobody_else() {
         create_tenant(&world, tenant).await;
     }
     let things = prepare(&world, &url).await;
-    let document: Value = world.api.get("/openapi.json").await.unwrap();
+    // The committed one: what the code says of itself would follow a mistake.
+    let document: Value =
+        serde_json::from_str(include_str!("../../../../docs/openapi.json")).unwrap();
     let operations = read(&document);
     let rows = rows::all(&things);
     let named: BTreeSet<&str> = rows.iter().map(|row| row.operation).collect();
@@ -188,7 +190,7 @@ async fn ask(
     assert!(fits(&path, &operation.template), "{path} is no {}", operation.template);
     let http = reqwest::Client::builder().no_proxy().build().unwrap();
     let mut request = http.request(operation.method.clone(), format!("{}{path}", world.base()));
-    if let Some((name, value)) = caller.headers(world, operation, row.tenant) {
+    if let Some((name, value)) = caller.credential(world, operation, row.tenant) {
         request = request.header(name, value);
     }
     if operation.good.contains(&101) {
