@@ -7,7 +7,7 @@ mod secret;
 mod token;
 
 pub use access::{Access, WebhookSource};
-pub use principal::{Principal, ServiceCaller};
+pub use principal::{Caller, Principal, ServiceCaller};
 pub use role::{Role, UnknownRole};
 pub use secret::{SharedSecret, WebhookRejection};
 pub use token::{Grant, JwtKeys, LEEWAY_S, TokenError, mint};

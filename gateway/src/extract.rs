@@ -7,6 +7,7 @@
 
 mod body;
 mod family;
+mod idempotency;
 mod introspect;
 mod json;
 mod page;
@@ -19,6 +20,7 @@ mod words;
 
 pub use body::{BodyMax, RawBody};
 pub use family::Family;
+pub use idempotency::{IDEMPOTENCY_KEY, IdempotencyKey, Keyed};
 pub use json::Json;
 pub use page::{LIMIT_DEFAULT, LIMIT_MAX, Page, Paged};
 pub use path::Path;

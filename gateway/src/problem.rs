@@ -47,6 +47,10 @@ pub enum Code {
     Conflict,
     /// The first request with this `Idempotency-Key` is still running.
     IdempotencyInFlight,
+    /// Dialing is stopped, so no call is placed.
+    DialingStopped,
+    /// Whichever provider was named is switched off, so no call is placed.
+    NoProviderEnabled,
     /// `If-Match` names another version.
     VersionMismatch,
     /// The body is larger than the route takes.
@@ -160,6 +164,8 @@ impl Code {
             Self::MethodNotAllowed => (S::METHOD_NOT_ALLOWED, "method_not_allowed"),
             Self::Conflict => (S::CONFLICT, "conflict"),
             Self::IdempotencyInFlight => (S::CONFLICT, "idempotency_in_flight"),
+            Self::DialingStopped => (S::CONFLICT, "dialing_stopped"),
+            Self::NoProviderEnabled => (S::CONFLICT, "no_provider_enabled"),
             Self::VersionMismatch => (S::PRECONDITION_FAILED, "version_mismatch"),
             Self::BodyTooLarge => (S::PAYLOAD_TOO_LARGE, "body_too_large"),
             Self::UnsupportedMediaType => (S::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type"),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use actors::kinds::{InterviewPerformer, ScreeningPerformer};
 use anyhow::{Context as _, bail};
 use domain::TenantId;
-use domain::ports::{Analyzer, CallEngine, Clock, Facts, Journal, Store};
+use domain::ports::{Analyzer, CallEngine, Clock, Facts, Ids, Journal, Store};
 use metrics_exporter_prometheus::PrometheusHandle;
 use persistence::embedded::{
     EmbeddedError, EmbeddedServer, ServerState, Settings, check_durability,
@@ -297,7 +297,12 @@ impl Rooms {
         tokio::spawn(Arc::clone(&feed).run(Arc::clone(&facts), tree.shutdown().clone()));
         let interviews =
             Interviews::new(branch, store, calls, Arc::clone(&queries) as _, Arc::clone(&clock));
-        let live = LiveServices { feed, facts, queries: Arc::clone(&queries) as _, epoch };
+        let live = LiveServices {
+            feed: Arc::clone(&feed),
+            facts,
+            queries: Arc::clone(&queries) as _,
+            epoch,
+        };
         let services = Services {
             interviews: Arc::clone(&interviews),
             interview_queries: Arc::clone(&queries) as _,
@@ -306,6 +311,9 @@ impl Rooms {
             tree: Arc::clone(&tree),
             evidence: Arc::new(MrHireReader),
             clock,
+            calling: Arc::new(Stub),
+            ids: Arc::new(RandomIds),
+            feed,
         };
         Ok(Self { tree, interviews, services, live })
     }
@@ -329,13 +337,51 @@ fn engine_settings(config: &Config) -> anyhow::Result<MrHireSettings> {
     Ok(MrHireSettings { base, token: config.service_token.clone() })
 }
 
-/// Names this process among the writers of the journal.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the one id that is drawn: no two processes share it"
-)]
+struct Stub;
+impl domain::ports::CallingSettings for Stub {
+    fn active_prompt(
+        &self,
+        _: TenantId,
+        _: Option<Uuid>,
+        platform: Option<domain::prompt::Platform>,
+    ) -> domain::ports::BoxFuture<'_, Result<domain::prompt::ActivePrompt, domain::ports::StoreError>>
+    {
+        Box::pin(async move { Ok(domain::prompt::ActivePrompt::BuiltIn { platform }) })
+    }
+    fn provider(
+        &self,
+        _: TenantId,
+        _: Option<Uuid>,
+    ) -> domain::ports::BoxFuture<
+        '_,
+        Result<domain::calling::ProviderChoice, domain::ports::StoreError>,
+    > {
+        Box::pin(async move {
+            Ok(domain::calling::ProviderChoice::Chosen {
+                provider: domain::Provider::Vapi,
+                source: domain::calling::ProviderSource::Fallback,
+                skipped: Vec::new(),
+            })
+        })
+    }
+}
+
+/// Draws ids at random.
+struct RandomIds;
+
+impl Ids for RandomIds {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place where an id is drawn: for what nobody has a name for yet"
+    )]
+    fn draw(&self) -> Uuid {
+        Uuid::new_v4()
+    }
+}
+
+/// Names this process among the writers of the journal: no two share a name.
 fn instance_name() -> Uuid {
-    Uuid::new_v4()
+    RandomIds.draw()
 }
 
 fn readiness(config: &Config, storage: &Storage) -> Readiness {

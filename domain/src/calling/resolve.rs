@@ -136,12 +136,7 @@ mod tests {
             (Some(P::Elevenlabs), Some(P::NvidiaTwilio), all, Some((P::Elevenlabs, S::HrDefault))),
             (None, Some(P::NvidiaTwilio), all, Some((P::NvidiaTwilio, S::SystemConfig))),
             (None, None, all, Some((P::Vapi, S::Fallback))),
-            (
-                Some(P::Vapi),
-                Some(P::Elevenlabs),
-                &but_vapi,
-                Some((P::Elevenlabs, S::SystemConfig)),
-            ),
+            (Some(P::Vapi), Some(P::Elevenlabs), &but_vapi, Some((P::Elevenlabs, S::SystemConfig))),
             (Some(P::Elevenlabs), Some(P::NvidiaTwilio), &[P::Vapi], Some((P::Vapi, S::Fallback))),
             (Some(P::Elevenlabs), None, &[P::Vapi], Some((P::Vapi, S::Fallback))),
             (None, Some(P::Elevenlabs), &[P::Vapi], Some((P::Vapi, S::Fallback))),

@@ -175,10 +175,7 @@ pub enum SystemConfig {
 /// Reads and changes the settings of a tenant.
 pub trait SystemConfigs: Send + Sync {
     /// Returns who carries calls where the recruiter does not say, and who is switched on.
-    fn system_configs(
-        &self,
-        tenant: TenantId,
-    ) -> Answer<'_, (Option<Provider>, EnabledProviders)>;
+    fn system_configs(&self, tenant: TenantId) -> Answer<'_, (Option<Provider>, EnabledProviders)>;
     /// Writes one.
     fn put_system_config(
         &self,

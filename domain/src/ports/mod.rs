@@ -15,8 +15,8 @@ use std::pin::Pin;
 use chrono::{DateTime, Utc};
 
 pub use call_configs::{
-    CallConfigs, ConfigAccess, ConfigChange, ConfigPage, ConfigRefusal, ConfigSaved, CredentialsChange,
-    HrCallConfig, SystemConfig, SystemConfigs,
+    CallConfigs, ConfigAccess, ConfigChange, ConfigPage, ConfigRefusal, ConfigSaved,
+    CredentialsChange, HrCallConfig, SystemConfig, SystemConfigs,
 };
 pub use calling::{CallingSettings, Expected, ProviderRefresh};
 pub use dialing::{DialScope, DialStop, Dialing};
@@ -28,9 +28,7 @@ pub use journal::{
     Decided, Ends, FactRecord, FactSink, IntentRow, IntentStep, Journal, JournalError,
     LedgerAnswer, SignalRow, State, Step, Verdict, VerdictName, Wake,
 };
-pub use prompts::{
-    NewPrompt, PromptChange, PromptEditor, PromptPage, PromptRefusal, Prompts,
-};
+pub use prompts::{NewPrompt, PromptChange, PromptEditor, PromptPage, PromptRefusal, Prompts};
 pub use queries::{
     ApplicationImport, Applications, ImportRefusal, ImportReport, InterviewDetail, InterviewFilter,
     InterviewOwners, InterviewPage, InterviewQueries, InterviewStats, InterviewSummary,
@@ -45,6 +43,12 @@ pub use store::{
 
 /// A future on the heap, so that a port can be a trait object.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// The only source of ids that are drawn and not derived.
+pub trait Ids: Send + Sync {
+    /// Draws one that nobody has.
+    fn draw(&self) -> uuid::Uuid;
+}
 
 /// The only source of the time.
 pub trait Clock: Send + Sync {

@@ -200,7 +200,10 @@ fn best_fit_counts_then_the_newest_then_the_smallest_id() {
     assert_eq!(chosen(&all, None, None), Some((1, 1)));
     assert_eq!(chosen(&all[..3], Some(owner), Some(vapi)), Some((1, 1)), "another's does not fit");
     assert_eq!(chosen(&all[..2], Some(owner), Some(vapi)), None);
-    all.extend([candidate(6, Some(owner), Some(vapi), 7), candidate(5, Some(owner), Some(vapi), 7)]);
+    all.extend([
+        candidate(6, Some(owner), Some(vapi), 7),
+        candidate(5, Some(owner), Some(vapi), 7),
+    ]);
     assert_eq!(chosen(&all, Some(owner), Some(vapi)), Some((5, 4)));
     all.reverse();
     assert_eq!(chosen(&all, Some(owner), Some(vapi)), Some((5, 4)), "whatever the order");

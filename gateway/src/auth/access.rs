@@ -25,6 +25,8 @@ pub enum Access {
     Roles(&'static [Role]),
     /// Our own services.
     Service,
+    /// People with one of these roles, and our own services.
+    RolesOrService(&'static [Role]),
     /// The sender of a webhook.
     Webhook(WebhookSource),
 }
@@ -73,6 +75,10 @@ pub(crate) fn admit(app: &AppState, access: Access, request: &mut Request) -> Re
             let caller = service(app, request.headers())?;
             request.extensions_mut().insert(caller);
         }
+        Access::RolesOrService(_) if is_service(app, request.headers()) => {
+            request.extensions_mut().insert(ServiceCaller);
+        }
+        Access::RolesOrService(roles) => return admit(app, Access::Roles(roles), request),
         Access::Webhook(source) => webhook(app, source, request.headers())?,
     }
     Ok(())
@@ -92,6 +98,12 @@ fn service(app: &AppState, headers: &HeaderMap) -> Result<ServiceCaller, ApiErro
         return Err(ApiError::new(Code::InvalidToken));
     }
     Ok(ServiceCaller)
+}
+
+/// Whether the token is our own services'; nothing else is said of another one.
+fn is_service(app: &AppState, headers: &HeaderMap) -> bool {
+    let token = bearer(headers).map(str::as_bytes);
+    app.keys.service.as_ref().zip(token).is_some_and(|(secret, token)| secret.matches(token))
 }
 
 fn webhook(app: &AppState, source: WebhookSource, headers: &HeaderMap) -> Result<(), ApiError> {

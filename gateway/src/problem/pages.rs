@@ -46,6 +46,8 @@ pub(super) const fn page(code: Code) -> Page {
         | Code::ScopeForbidden => about_the_caller(code),
         Code::Conflict
         | Code::IdempotencyInFlight
+        | Code::DialingStopped
+        | Code::NoProviderEnabled
         | Code::VersionMismatch
         | Code::IdempotencyKeyReused
         | Code::VersionRequired
@@ -196,6 +198,18 @@ const fn about_the_moment(code: Code) -> Page {
             "The first request with this `Idempotency-Key` has not ended yet.",
             "It was repeated before its answer came.",
             "Wait as long as `Retry-After` says and repeat it with the same key: it will not run twice.",
+        ),
+        Code::DialingStopped => of(
+            "Dialing is stopped",
+            "Nobody is rung at the moment, so this call was not placed, and nothing is planned.",
+            "Somebody pressed the red button: for everybody, for your tenant, or for the call engine.",
+            "Ask whoever stopped it (`GET /api/v1/dialing` says who and why), and place the call again once it is resumed.",
+        ),
+        Code::NoProviderEnabled => of(
+            "No provider is switched on",
+            "Every provider that could carry this call is switched off, so it was not placed.",
+            "The recruiter's default, the tenant's and the fallback were asked, and none of them is among the enabled ones.",
+            "Have an administrator switch one of them on, and place the call again.",
         ),
         Code::VersionMismatch => of(
             "Version mismatch",

@@ -1,6 +1,7 @@
 //! The routes of each kind, beside the server's own.
 
 mod applications;
+mod calls;
 mod dialing;
 mod interviews;
 mod screenings;
@@ -10,11 +11,11 @@ mod webhook;
 use std::sync::Arc;
 
 use domain::ports::{
-    Applications, Clock, EvidenceReader, InterviewQueries, InterviewSummary, Scope,
-    ScreeningQueries, StoreError,
+    Applications, CallingSettings, Clock, EvidenceReader, Ids, InterviewQueries, InterviewSummary,
+    Scope, ScreeningQueries, StoreError,
 };
 use serde_json::Value;
-use supervisor::{Interviews, Tree, TreeStats, Unavailable};
+use supervisor::{Feed, Interviews, Tree, TreeStats, Unavailable};
 
 use crate::auth::{Access, Principal, Role, WebhookSource};
 use crate::error::{ApiError, FieldError, Place};
@@ -46,6 +47,12 @@ pub struct Services {
     pub evidence: Arc<dyn EvidenceReader>,
     /// Tells the time.
     pub clock: Arc<dyn Clock>,
+    /// Knows what calls are placed with.
+    pub calling: Arc<dyn CallingSettings>,
+    /// Draws ids.
+    pub ids: Arc<dyn Ids>,
+    /// Tells what was committed.
+    pub feed: Arc<Feed>,
 }
 
 /// Returns an interview as the list shows it, for the live feed.
@@ -62,6 +69,7 @@ pub(crate) fn tree_json(stats: &TreeStats, viewer: &Principal) -> Value {
 pub fn table(services: Services, live: LiveState) -> Vec<Route> {
     let admin = Access::Roles(ADMINS);
     let recruiter = Access::Roles(RECRUITERS);
+    let recruiter_or_service = Access::RolesOrService(RECRUITERS);
     let engine = Access::Webhook(WebhookSource::MrHire);
     let services = Arc::new(services);
     let s = || Arc::clone(&services);
@@ -81,6 +89,7 @@ pub fn table(services: Services, live: LiveState) -> Vec<Route> {
         Route::get_with(s(), "/api/v1/dialing", admin, dialing::show),
         Route::post_with(s(), "/api/v1/dialing/stop", admin, dialing::stop),
         Route::post_with(s(), "/api/v1/dialing/resume", admin, dialing::resume),
+        Route::post_with(s(), "/api/mr-hire/call", recruiter_or_service, calls::place),
         Route::get_with(live, "/ws/v1", Access::InBand, live::upgrade),
     ]
 }

@@ -20,6 +20,7 @@ async fn crashes_of_server_postmaster_and_twin_lose_and_double_nothing() {
         limit: None,
         calls: 120,
         candidates: 8,
+        placed: 30,
         seed: 7,
         speed: Speed::new(600.0).unwrap(),
         faults: vec![Fault::Server, Fault::Postmaster, Fault::Pair],
@@ -39,4 +40,5 @@ async fn crashes_of_server_postmaster_and_twin_lose_and_double_nothing() {
     assert!(report.kills >= 3, "one of them may be killed again while it comes back");
     assert!(report.acknowledged > 400, "{} events are no load", report.acknowledged);
     assert!(report.dials > 0, "nobody was rung");
+    assert!(report.placings.rung >= 20, "{:?}", report.placings);
 }
