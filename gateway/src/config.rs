@@ -5,6 +5,7 @@ mod command;
 mod names;
 mod notice;
 mod refusal;
+mod seal;
 mod secrets;
 mod settings;
 mod values;
@@ -18,10 +19,11 @@ use secrecy::{ExposeSecret, SecretString};
 
 pub use command::{Command, DialingArgs, DialingVerb, HealthcheckArgs, TokenArgs};
 pub use notice::Notice;
+pub use seal::{SealKey, SealKeys};
 pub use settings::Settings;
 pub use values::{
-    EngineUrl, InvalidClock, InvalidFilter, InvalidTtl, InvalidUrl, LogFilter, LogFormat,
-    ServerUrl, SimulatedClock,
+    EngineUrl, FirstProvider, InvalidClock, InvalidFilter, InvalidTtl, InvalidUrl, LogFilter,
+    LogFormat, ServerUrl, SimulatedClock,
 };
 
 use secrets::Given;
@@ -79,6 +81,14 @@ pub enum ConfigError {
         #[source]
         source: std::io::Error,
     },
+    /// A key is no key.
+    #[error(
+        "{name} must be 32 bytes in base64 or hexadecimal digits, as of `openssl rand -base64 32`"
+    )]
+    SealKey {
+        /// The variable.
+        name: &'static str,
+    },
     /// No PostgreSQL URL.
     #[error("DATABASE_URL (--database-url) must begin with postgres:// or postgresql://")]
     DatabaseUrl,
@@ -117,6 +127,10 @@ pub struct Config {
     pub service_token: Option<SecretString>,
     /// What people's tokens are signed with.
     pub jwt_secret: Option<SecretString>,
+    /// What credentials are sealed with.
+    pub seal_keys: SealKeys,
+    /// What `CALL_PROVIDER` is until somebody says otherwise.
+    pub first_provider: FirstProvider,
     /// Calls that may run at once, over all instances.
     pub dial_permits: u32,
     /// Threads that serve.
@@ -183,6 +197,16 @@ impl Config {
             value: settings.jwt_secret,
             file: settings.jwt_secret_file,
         };
+        let seal_key = Given {
+            name: "RINGMASTER_SEAL_KEY",
+            value: settings.seal_key,
+            file: settings.seal_key_file,
+        };
+        let seal_keys_old = Given {
+            name: "RINGMASTER_SEAL_KEYS_OLD",
+            value: settings.seal_keys_old,
+            file: settings.seal_keys_old_file,
+        };
         if settings.simulated_clock.is_some() && !settings.engine.is_local() {
             return Err(ConfigError::SimulatedClockOutside);
         }
@@ -201,6 +225,8 @@ impl Config {
             webhook_secret: webhook_secret.read()?,
             service_token: service_token.read()?,
             jwt_secret: jwt_secret.read()?,
+            seal_keys: SealKeys::read(seal_key.read()?, seal_keys_old.read()?)?,
+            first_provider: settings.first_provider,
             dial_permits: settings.dial_permits,
             workers: settings.workers.unwrap_or_else(half_of_the_cores),
             migrate: settings.migrate,

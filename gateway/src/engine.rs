@@ -6,13 +6,14 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use domain::interview::CallReport;
 use domain::ports::{
     Analysis, AnalysisRequest, Analyzer, BoxFuture, CallEngine, Clock, DialRequest, EngineError,
-    EngineListing, LostDial, Sighting,
+    EngineListing, LostDial, ProviderRefresh, Sighting,
 };
 use domain::{CallId, Provider};
 use serde_json::json;
 use supervisor::{SyncError, SyncReport};
 use tokio::time::error::Elapsed;
 use tracing::{info, warn};
+use uuid::Uuid;
 
 use crate::readiness::{Check, Report};
 
@@ -184,6 +185,13 @@ impl<E: Analyzer> Analyzer for Watched<E> {
             self.health.note(&answer);
             answer
         })
+    }
+}
+
+impl<E: ProviderRefresh> ProviderRefresh for Watched<E> {
+    // Best effort, and so no sign of how the engine is.
+    fn refresh_provider(&self, user: Uuid) -> BoxFuture<'_, Result<(), EngineError>> {
+        self.engine.refresh_provider(user)
     }
 }
 

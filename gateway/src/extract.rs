@@ -8,6 +8,7 @@
 mod body;
 mod family;
 mod idempotency;
+mod if_match;
 mod introspect;
 mod json;
 mod page;
@@ -21,6 +22,7 @@ mod words;
 pub use body::{BodyMax, RawBody};
 pub use family::Family;
 pub use idempotency::{IDEMPOTENCY_KEY, IdempotencyKey, Keyed};
+pub use if_match::{IfMatch, etag};
 pub use json::Json;
 pub use page::{LIMIT_DEFAULT, LIMIT_MAX, Page, Paged};
 pub use path::Path;

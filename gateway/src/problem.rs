@@ -43,14 +43,14 @@ pub enum Code {
     NotInQuarantine,
     /// The path exists, with other methods.
     MethodNotAllowed,
+    /// Every provider that could carry the call is switched off.
+    NoProviderEnabled,
     /// The thing changed, or is in a state that does not allow this.
     Conflict,
     /// The first request with this `Idempotency-Key` is still running.
     IdempotencyInFlight,
     /// Dialing is stopped, so no call is placed.
     DialingStopped,
-    /// Whichever provider was named is switched off, so no call is placed.
-    NoProviderEnabled,
     /// `If-Match` names another version.
     VersionMismatch,
     /// The body is larger than the route takes.
@@ -77,6 +77,8 @@ pub enum Code {
     JournalUnavailable,
     /// Every place for this kind of work is taken.
     Overloaded,
+    /// There is no key that credentials could be sealed or opened with.
+    SealingNotConfigured,
     /// The server is not ready to take work.
     NotReady,
     /// The server is on its way out.
@@ -136,6 +138,7 @@ impl Code {
             // That the engine is away was said when it went.
             Self::EngineOff
             | Self::EngineUnreachable
+            | Self::SealingNotConfigured
             | Self::NotReady
             | Self::ShuttingDown
             | Self::Overloaded => Loudness::Quiet,
@@ -179,6 +182,7 @@ impl Code {
             Self::EngineOff => (S::SERVICE_UNAVAILABLE, "engine_off"),
             Self::JournalUnavailable => (S::SERVICE_UNAVAILABLE, "journal_unavailable"),
             Self::Overloaded => (S::SERVICE_UNAVAILABLE, "overloaded"),
+            Self::SealingNotConfigured => (S::SERVICE_UNAVAILABLE, "sealing_not_configured"),
             Self::NotReady => (S::SERVICE_UNAVAILABLE, "not_ready"),
             Self::ShuttingDown => (S::SERVICE_UNAVAILABLE, "shutting_down"),
             Self::TimedOut => (S::SERVICE_UNAVAILABLE, "timed_out"),

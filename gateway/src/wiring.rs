@@ -6,14 +6,14 @@ use std::time::Duration;
 use actors::kinds::{InterviewPerformer, ScreeningPerformer};
 use anyhow::{Context as _, bail};
 use domain::TenantId;
-use domain::ports::{Analyzer, CallEngine, Clock, Facts, Ids, Journal, Store};
+use domain::ports::{Analyzer, CallEngine, Clock, Facts, Ids, Journal, ProviderRefresh, Store};
 use metrics_exporter_prometheus::PrometheusHandle;
 use persistence::embedded::{
     EmbeddedError, EmbeddedServer, ServerState, Settings, check_durability,
 };
 use persistence::{
-    Database, DatabaseClock, GroupJournal, InterviewRepository, JournalSettings, Limits,
-    Migrations, Pace, PgStore, Queries, Retired, ScreeningRepository, check_login,
+    CallingStore, Database, DatabaseClock, GroupJournal, InterviewRepository, JournalSettings,
+    Keyring, Limits, Migrations, Pace, PgStore, Queries, Retired, ScreeningRepository, check_login,
 };
 use providers::{MrHire, MrHireReader, MrHireSettings};
 use secrecy::ExposeSecret as _;
@@ -25,12 +25,14 @@ use tracing::{info, warn};
 use uuid::Uuid;
 
 use crate::AppState;
-use crate::config::{Config, EngineUrl};
+use crate::config::{Config, EngineUrl, FirstProvider, SealKey};
 use crate::engine::{self, EngineHealth, Watched};
 use crate::live::{LiveHub, LiveServices, LiveState};
 use crate::readiness::{Readiness, Report, Switch, Weight};
+use crate::refresh::Refresher;
 use crate::request_id::RequestIds;
 use crate::router;
+use crate::routes::calling::Calling;
 use crate::routes::{self, Services};
 use crate::server::{ExitPlan, Limits as ServerLimits, Server, Sockets, watch};
 use crate::state::Parts;
@@ -232,12 +234,18 @@ impl House {
         );
         let client = MrHire::new(engine_settings(config)?)?;
         let engine = Arc::new(EngineHealth::new(client.is_on(), Arc::clone(&clock)));
+        let keys = keyring(config);
+        if let FirstProvider::Named(provider) = config.first_provider {
+            let calling = CallingStore::new(database.clone(), Arc::clone(&keys));
+            calling.begin_with(provider, clock.now()).await.context("CALL_PROVIDER")?;
+        }
         let rooms = Rooms::build(Base {
             database: database.clone(),
             clock,
             journal: Arc::new(journal),
             feed,
             engine: Arc::new(Watched::new(client, Arc::clone(&engine))),
+            keys,
             settings: TreeSettings { permits: config.dial_permits, ..TreeSettings::default() },
         });
         Ok(Self { rooms: rooms.await?, engine, journal_task })
@@ -256,6 +264,8 @@ pub struct Base<E> {
     pub feed: Arc<Feed>,
     /// Places calls, tells about them, scores them.
     pub engine: Arc<E>,
+    /// Seals credentials.
+    pub keys: Arc<Keyring>,
     /// The bounds of the tree.
     pub settings: TreeSettings,
 }
@@ -277,8 +287,12 @@ impl Rooms {
     ///
     /// # Errors
     /// When the tree does not start, or the log cannot be read.
-    pub async fn build<E: CallEngine + Analyzer + 'static>(base: Base<E>) -> anyhow::Result<Self> {
-        let Base { database, clock, journal, feed, engine, settings } = base;
+    pub async fn build<E: CallEngine + Analyzer + ProviderRefresh + 'static>(
+        base: Base<E>,
+    ) -> anyhow::Result<Self> {
+        let Base { database, clock, journal, feed, engine, keys, settings } = base;
+        let calling = CallingStore::new(database.clone(), keys);
+        let calling = calling_of(calling, Arc::clone(&engine) as _, Arc::clone(&clock));
         let store = Arc::new(PgStore::new(database.clone()));
         let queries = Arc::new(Queries::new(database));
         let calls = Arc::clone(&engine) as Arc<dyn CallEngine>;
@@ -311,7 +325,7 @@ impl Rooms {
             tree: Arc::clone(&tree),
             evidence: Arc::new(MrHireReader),
             clock,
-            calling: Arc::new(Stub),
+            calling: Arc::new(calling),
             ids: Arc::new(RandomIds),
             feed,
         };
@@ -337,33 +351,26 @@ fn engine_settings(config: &Config) -> anyhow::Result<MrHireSettings> {
     Ok(MrHireSettings { base, token: config.service_token.clone() })
 }
 
-struct Stub;
-impl domain::ports::CallingSettings for Stub {
-    fn active_prompt(
-        &self,
-        _: TenantId,
-        _: Option<Uuid>,
-        platform: Option<domain::prompt::Platform>,
-    ) -> domain::ports::BoxFuture<'_, Result<domain::prompt::ActivePrompt, domain::ports::StoreError>>
-    {
-        Box::pin(async move { Ok(domain::prompt::ActivePrompt::BuiltIn { platform }) })
+/// Puts what calls are placed with behind its ports.
+fn calling_of(
+    store: CallingStore,
+    engine: Arc<dyn ProviderRefresh>,
+    clock: Arc<dyn Clock>,
+) -> Calling {
+    let store = Arc::new(store);
+    Calling {
+        configs: Arc::clone(&store) as _,
+        settings: Arc::clone(&store) as _,
+        prompts: Arc::clone(&store) as _,
+        choices: store,
+        refresh: Refresher::new(engine),
+        clock,
     }
-    fn provider(
-        &self,
-        _: TenantId,
-        _: Option<Uuid>,
-    ) -> domain::ports::BoxFuture<
-        '_,
-        Result<domain::calling::ProviderChoice, domain::ports::StoreError>,
-    > {
-        Box::pin(async move {
-            Ok(domain::calling::ProviderChoice::Chosen {
-                provider: domain::Provider::Vapi,
-                source: domain::calling::ProviderSource::Fallback,
-                skipped: Vec::new(),
-            })
-        })
-    }
+}
+
+fn keyring(config: &Config) -> Arc<Keyring> {
+    let old: Vec<_> = config.seal_keys.old.iter().map(SealKey::expose).collect();
+    Arc::new(Keyring::new(config.seal_keys.current.as_ref().map(SealKey::expose), &old))
 }
 
 /// Draws ids at random.

@@ -1,6 +1,7 @@
 //! PostgreSQL, and nothing but PostgreSQL: the journal, the store, the queries, the embedded server.
 
 mod boot;
+mod calling;
 mod clock;
 mod database;
 pub mod embedded;
@@ -15,9 +16,11 @@ pub mod planted;
 mod queries;
 mod repositories;
 mod retention;
+mod seal;
 mod store;
 
 pub use boot::check_login;
+pub use calling::CallingStore;
 pub use clock::{DatabaseClock, Pace};
 pub use database::{Database, Limits};
 pub use error::PersistenceError;
@@ -26,4 +29,5 @@ pub use migrate::{Migrations, Pending};
 pub use queries::Queries;
 pub use repositories::{InterviewRepository, ScreeningRepository};
 pub use retention::{Retired, TableSize};
+pub use seal::{KEY_BYTES, Keyring};
 pub use store::PgStore;

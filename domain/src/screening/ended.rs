@@ -148,7 +148,8 @@ impl Known {
     fn came_to_nothing(&self, end: &InterviewEnd, now: DateTime<Utc>) -> Decided {
         let current = self.stage.is_calling(end.interview);
         if was_never_sent(end) {
-            return if current {
+            // The pipeline's first call too: nobody else would ring any more.
+            return if current || matches!(self.stage, Stage::AwaitingCall) {
                 Ok(Decision::of(self.follow(end, now)))
             } else {
                 Err(Rejected::NothingNew)

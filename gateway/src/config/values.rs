@@ -10,7 +10,7 @@ use axum::http::Uri;
 use chrono::Duration;
 use chrono::{DateTime, Utc};
 use clap::ValueEnum;
-use domain::TenantId;
+use domain::{InvalidValue, Provider, TenantId};
 use secrecy::SecretString;
 use tracing_subscriber::EnvFilter;
 use uuid::Uuid;
@@ -69,6 +69,26 @@ impl FromStr for EngineUrl {
         match text.trim() {
             "" => Ok(Self::Off),
             url => base_url(url).map(Self::At),
+        }
+    }
+}
+
+/// What `CALL_PROVIDER` is until it is data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FirstProvider {
+    /// Not said.
+    Unset,
+    /// This one.
+    Named(Provider),
+}
+
+impl FromStr for FirstProvider {
+    type Err = InvalidValue;
+
+    fn from_str(text: &str) -> Result<Self, InvalidValue> {
+        match text.trim() {
+            "" => Ok(Self::Unset),
+            name => Provider::parse(name).map(Self::Named),
         }
     }
 }

@@ -58,6 +58,7 @@ pub(super) const fn page(code: Code) -> Page {
         | Code::EngineOff
         | Code::JournalUnavailable
         | Code::Overloaded
+        | Code::SealingNotConfigured
         | Code::NotReady
         | Code::ShuttingDown
         | Code::TimedOut => about_the_server(code),
@@ -193,24 +194,6 @@ const fn about_the_moment(code: Code) -> Page {
             "It changed since you last read it, or it has already ended.",
             "Read it again and decide again.",
         ),
-        Code::IdempotencyInFlight => of(
-            "Request still running",
-            "The first request with this `Idempotency-Key` has not ended yet.",
-            "It was repeated before its answer came.",
-            "Wait as long as `Retry-After` says and repeat it with the same key: it will not run twice.",
-        ),
-        Code::DialingStopped => of(
-            "Dialing is stopped",
-            "Nobody is rung at the moment, so this call was not placed, and nothing is planned.",
-            "Somebody pressed the red button: for everybody, for your tenant, or for the call engine.",
-            "Ask whoever stopped it (`GET /api/v1/dialing` says who and why), and place the call again once it is resumed.",
-        ),
-        Code::NoProviderEnabled => of(
-            "No provider is switched on",
-            "Every provider that could carry this call is switched off, so it was not placed.",
-            "The recruiter's default, the tenant's and the fallback were asked, and none of them is among the enabled ones.",
-            "Have an administrator switch one of them on, and place the call again.",
-        ),
         Code::VersionMismatch => of(
             "Version mismatch",
             "`If-Match` names a version that is no longer the current one.",
@@ -276,6 +259,12 @@ const fn about_the_server(code: Code) -> Page {
             "Every place for this kind of work is taken.",
             "More arrives than is finished.",
             "Repeat as `Retry-After` says, and more slowly.",
+        ),
+        Code::SealingNotConfigured => of(
+            "Sealing is not configured",
+            "Providers' credentials are stored sealed, and this server lacks the key to seal or to open these.",
+            "`RINGMASTER_SEAL_KEY` is unset, or the key that they were sealed with is none of `RINGMASTER_SEAL_KEYS_OLD`.",
+            "Set the key and restart the server; everything but the credentials can be saved without it.",
         ),
         Code::NotReady => of(
             "Not ready",

@@ -2,6 +2,7 @@
 
 mod applications;
 mod calls;
+pub mod calling;
 mod dialing;
 mod interviews;
 mod screenings;
@@ -11,7 +12,7 @@ mod webhook;
 use std::sync::Arc;
 
 use domain::ports::{
-    Applications, CallingSettings, Clock, EvidenceReader, Ids, InterviewQueries, InterviewSummary,
+    Applications, Clock, EvidenceReader, Ids, InterviewQueries, InterviewSummary,
     Scope, ScreeningQueries, StoreError,
 };
 use serde_json::Value;
@@ -47,8 +48,8 @@ pub struct Services {
     pub evidence: Arc<dyn EvidenceReader>,
     /// Tells the time.
     pub clock: Arc<dyn Clock>,
-    /// Knows what calls are placed with.
-    pub calling: Arc<dyn CallingSettings>,
+    /// What calls are placed with.
+    pub calling: Arc<calling::Calling>,
     /// Draws ids.
     pub ids: Arc<dyn Ids>,
     /// Tells what was committed.
@@ -71,9 +72,10 @@ pub fn table(services: Services, live: LiveState) -> Vec<Route> {
     let recruiter = Access::Roles(RECRUITERS);
     let recruiter_or_service = Access::RolesOrService(RECRUITERS);
     let engine = Access::Webhook(WebhookSource::MrHire);
+    let calling = calling::table(Arc::clone(&services.calling));
     let services = Arc::new(services);
     let s = || Arc::clone(&services);
-    vec![
+    let mut table = vec![
         Route::post_with(s(), "/api/voice-interviews/webhook", engine, webhook::take),
         Route::get_with(s(), "/api/voice-interviews/stats", recruiter, interviews::stats),
         Route::post_with(s(), "/api/voice-interviews/sync", admin, interviews::sync),
@@ -91,7 +93,9 @@ pub fn table(services: Services, live: LiveState) -> Vec<Route> {
         Route::post_with(s(), "/api/v1/dialing/resume", admin, dialing::resume),
         Route::post_with(s(), "/api/mr-hire/call", recruiter_or_service, calls::place),
         Route::get_with(live, "/ws/v1", Access::InBand, live::upgrade),
-    ]
+    ];
+    table.extend(calling);
+    table
 }
 
 /// Returns what a caller may see: recruiters what belongs to them, administrators their tenant.

@@ -278,6 +278,37 @@ async fn request_under_a_key_is_carried_out_once_also_across_a_crash() {
 }
 
 #[tokio::test]
+async fn call_is_placed_with_the_prompt_and_the_provider_of_its_owner() {
+    let world = calm(Faults::default()).await;
+    let prompt = json!({
+        "name": "Screening", "systemPrompt": "Ring {{candidate_name}}: {{role}}, {{notes}}, {{salary}}.",
+    });
+    let recruiter = world.api.with_token(Some(world.token(Role::Hr, RECRUITER)));
+    let prompt = recruiter.post("/api/mr-hire/call-prompts", Some(&prompt)).await.unwrap();
+    let config = json!({"userId": RECRUITER, "allowedProviders": ["elevenlabs"]});
+    world.api.post("/api/admin/hr-call-configs", Some(&config)).await.unwrap();
+
+    let asker = Asker::new(&world, Some(world.token(Role::Hr, RECRUITER)));
+    let said = asker.once(&with(wanted(1), json!({"variables": {"notes": "{{role}}"}}))).await;
+    let data = &said.body["data"];
+    assert_eq!((said.status, &data["provider"]), (200, &json!("elevenlabs")), "{}", said.body);
+    assert_eq!((&data["promptId"], &data["missing"]), (&prompt["data"]["id"], &json!(["salary"])));
+    let huge = json!({"variables": {"notes": "x".repeat(4_096)}});
+    let prompt = json!({"systemPrompt": "{{notes}}".repeat(40)});
+    recruiter.send(reqwest::Method::PUT, "/api/mr-hire/interview-prompt", Some(&prompt)).await.unwrap();
+    let refused = asker.once(&with(wanted(2), huge)).await;
+    assert_eq!(refused.refused(400, "invalid_request"), ["#/variables"]);
+
+    let only = json!({"value": ["vapi"]});
+    let path = "/api/v1/system-config/ENABLED_CALL_PROVIDERS";
+    let (status, body) = world.api.send(reqwest::Method::PUT, path, Some(&only)).await.unwrap();
+    assert_eq!(status, StatusCode::OK, "{body}");
+    let off = asker.once(&with(wanted(3), json!({"provider": "elevenlabs"}))).await;
+    off.refused(409, "no_provider_enabled");
+    world.end().await;
+}
+
+#[tokio::test]
 async fn bad_request_is_refused_with_a_pointer_and_plans_nothing() {
     let world = calm(Faults::default()).await;
     let admin = Asker::admin(&world);

@@ -1,4 +1,4 @@
-//! Calls that a person has placed beside a screening's own.
+//! Calls that a person has placed beside a screening's own, and the pipeline's that never left.
 
 use super::*;
 use crate::interview::Tally;
@@ -19,6 +19,19 @@ fn extra_call_that_came_to_nothing_is_no_attempt_and_plans_no_retry() {
         let view = desk.machine.view().unwrap();
         assert_eq!(view.attempts, 1, "{grade:?}");
     }
+}
+
+#[test]
+fn first_call_that_was_never_sent_is_no_attempt_and_the_screening_rings_instead() {
+    let mut desk = imported();
+    let failure_reason = Some(FailureReason::Cancelled);
+    let never = InterviewEnd { failure_reason, ..end(outside(1), Grade::Failed) };
+    desk.tell(ScreeningEvent::InterviewEnded(never.clone())).unwrap();
+    let view = desk.machine.view().unwrap();
+    assert_eq!(view.attempts, 0);
+    assert!(desk.machine.wake_at().is_some(), "a call is planned");
+    let again = desk.tell(ScreeningEvent::InterviewEnded(never));
+    assert_eq!(again.unwrap_err(), Rejected::NothingNew);
 }
 
 #[test]

@@ -160,20 +160,24 @@ impl Request<'_> {
         Ok(self.services.applications.zone(scope, application).await?)
     }
 
+    /// Returns who carries the call: whom the request names, else whom the owner's settings do.
     async fn provider(&self) -> Result<Provider, ApiError> {
-        if let Some(provider) = self.wanted.provider {
-            return Ok(provider);
-        }
         let (tenant, owner) = (self.asker.tenant, Some(self.wanted.owner));
-        let choice = self.services.calling.provider(tenant, owner).await?;
-        choice.provider().ok_or_else(|| ApiError::new(Code::NoProviderEnabled))
+        let none = || ApiError::new(Code::NoProviderEnabled);
+        if let Some(provider) = self.wanted.provider {
+            let (_, enabled) = self.services.calling.settings.system_configs(tenant).await?;
+            let said = format!("{} is switched off", provider.as_str());
+            return enabled.contains(provider).then_some(provider).ok_or_else(|| none().detail(said));
+        }
+        let choice = self.services.calling.choices.provider(tenant, owner).await?;
+        choice.provider().ok_or_else(|| none().detail(choice.reason()))
     }
 
     /// Fills the prompt that counts for the owner and the provider.
     async fn prompt(&self, provider: Provider) -> Result<(String, PromptUsed), ApiError> {
         let (tenant, owner) = (self.asker.tenant, Some(self.wanted.owner));
         let platform = Some(Platform::Call(provider));
-        let active = self.services.calling.active_prompt(tenant, owner, platform).await?;
+        let active = self.services.calling.choices.active_prompt(tenant, owner, platform).await?;
         let rendered = prompt::render(active.system_prompt(), &self.wanted.values)?;
         let prompt_id = match &active {
             ActivePrompt::Stored { prompt, .. } => Some(prompt.id),

@@ -18,7 +18,7 @@ use gateway::state::Parts;
 use gateway::wiring::{Base, Rooms};
 use gateway::{router, telemetry};
 use persistence::embedded::{EmbeddedServer, Settings};
-use persistence::{Database, DatabaseClock, Limits, Migrations, Pace, PgStore};
+use persistence::{Database, DatabaseClock, Keyring, Limits, Migrations, Pace, PgStore};
 use providers::{MrHire, MrHireSettings};
 use secrecy::SecretString;
 use supervisor::{Feed, TreeSettings};
@@ -80,6 +80,7 @@ pub(super) async fn build(
         journal,
         feed,
         engine: Arc::new(MrHire::new(MrHireSettings { base: None, token: None })?),
+        keys: Arc::new(Keyring::default()),
         settings: TreeSettings::default(),
     })
     .await
