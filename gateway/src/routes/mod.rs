@@ -1,8 +1,8 @@
 //! The routes of each kind, beside the server's own.
 
 mod applications;
-mod calls;
 pub mod calling;
+mod calls;
 mod dialing;
 mod interviews;
 mod screenings;
@@ -12,8 +12,8 @@ mod webhook;
 use std::sync::Arc;
 
 use domain::ports::{
-    Applications, Clock, EvidenceReader, Ids, InterviewQueries, InterviewSummary,
-    Scope, ScreeningQueries, StoreError,
+    Applications, Clock, EvidenceReader, Ids, InterviewQueries, InterviewSummary, Scope,
+    ScreeningQueries, StoreError,
 };
 use serde_json::Value;
 use supervisor::{Feed, Interviews, Tree, TreeStats, Unavailable};

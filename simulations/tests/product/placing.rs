@@ -295,7 +295,10 @@ async fn call_is_placed_with_the_prompt_and_the_provider_of_its_owner() {
     assert_eq!((&data["promptId"], &data["missing"]), (&prompt["data"]["id"], &json!(["salary"])));
     let huge = json!({"variables": {"notes": "x".repeat(4_096)}});
     let prompt = json!({"systemPrompt": "{{notes}}".repeat(40)});
-    recruiter.send(reqwest::Method::PUT, "/api/mr-hire/interview-prompt", Some(&prompt)).await.unwrap();
+    recruiter
+        .send(reqwest::Method::PUT, "/api/mr-hire/interview-prompt", Some(&prompt))
+        .await
+        .unwrap();
     let refused = asker.once(&with(wanted(2), huge)).await;
     assert_eq!(refused.refused(400, "invalid_request"), ["#/variables"]);
 
@@ -362,7 +365,7 @@ async fn bad_request_is_refused_with_a_pointer_and_plans_nothing() {
 async fn who_may_ask_and_for_whom() {
     let world = calm(Faults::default()).await;
     let candidate = Candidate::living(Home::India, 7, 1);
-    world.api.import(&cast::import_body(&[candidate.clone()])).await.unwrap();
+    world.api.import(&cast::import_body(std::slice::from_ref(&candidate))).await.unwrap();
     let owner = candidate.application.belongs_to.unwrap();
     let of_theirs = with(wanted(1), json!({"applicationId": candidate.id(), "timezone": ASLEEP}));
     let by = |role, sub| Asker::new(&world, Some(world.token(role, sub)));

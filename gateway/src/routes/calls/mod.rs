@@ -167,7 +167,10 @@ impl Request<'_> {
         if let Some(provider) = self.wanted.provider {
             let (_, enabled) = self.services.calling.settings.system_configs(tenant).await?;
             let said = format!("{} is switched off", provider.as_str());
-            return enabled.contains(provider).then_some(provider).ok_or_else(|| none().detail(said));
+            return enabled
+                .contains(provider)
+                .then_some(provider)
+                .ok_or_else(|| none().detail(said));
         }
         let choice = self.services.calling.choices.provider(tenant, owner).await?;
         choice.provider().ok_or_else(|| none().detail(choice.reason()))
