@@ -5,8 +5,7 @@ use axum::http::{HeaderMap, HeaderName};
 use domain::RequestMark;
 use serde::de::DeserializeOwned;
 
-use super::shape;
-use super::{Family, RawBody};
+use super::{json, shape};
 use crate::error::{ApiError, FieldError, Place};
 
 /// Carries the key.
@@ -71,10 +70,10 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Keyed<T> {
         let key = IdempotencyKey::given(request.headers())?;
         let method = request.method().clone();
         let path = request.uri().path().to_owned();
-        let RawBody(bytes) = RawBody::from_request(request, state).await?;
+        let (family, bytes) = json::read(request, state).await?;
         // With and without a slash at its end it is the same route.
         let mark = RequestMark::of(method.as_str(), path.trim_end_matches('/'), &bytes);
-        let body = shape::body(&bytes, Family::of(&path))?;
+        let body = shape::body(&bytes, family)?;
         Ok(Self { body, key, mark })
     }
 }
