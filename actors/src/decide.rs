@@ -386,7 +386,7 @@ mod tests {
 
     fn order() -> Event {
         Event::PlacingAsked(DialOrder {
-            application: EntityId(Uuid::from_u128(2)),
+            application: Some(EntityId(Uuid::from_u128(2))),
             phone: Phone::parse("+919529117230").unwrap(),
             candidate_name: "Asha".to_owned(),
             role: "Engineer".to_owned(),
@@ -394,6 +394,8 @@ mod tests {
             belongs_to: None,
             zone: Zone::default(),
             attempt: 1,
+            provider: None,
+            asked: domain::interview::Asked::default(),
         })
     }
 

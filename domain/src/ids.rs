@@ -95,6 +95,24 @@ uuid_newtype! {
     DedupeKey
 }
 
+uuid_newtype! {
+    /// What tells a request from another one under the same key: the first half of a SHA-256.
+    RequestMark
+}
+
+impl RequestMark {
+    /// Marks a request by its method, its path and the bytes of its body.
+    pub fn of(method: &str, path: &str, body: &[u8]) -> Self {
+        let mut hash = Sha256::new();
+        for part in [method.as_bytes(), path.as_bytes()] {
+            hash.update(part);
+            hash.update([0]); // Neither can hold a NUL, so no two requests are hashed alike.
+        }
+        hash.update(body);
+        Self(first_half(hash))
+    }
+}
+
 impl TenantId {
     /// The tenant of everything until a caller names another one.
     pub const DEFAULT: Self = Self(Uuid::from_u128(1));
@@ -107,6 +125,13 @@ impl EntityId {
     pub fn derived(tenant: TenantId, source: &str, external: &str) -> Self {
         let name = format!("{}/{source}/{external}", tenant.0);
         Self(Uuid::new_v5(&NAMESPACE, name.as_bytes()))
+    }
+
+    /// Derives the id of the interview that `caller` asked for under an idempotency key.
+    ///
+    /// Whoever repeats the request meets the same interview, so that the key needs no table of its own.
+    pub fn requested(tenant: TenantId, caller: &str, key: &str) -> Self {
+        Self::derived(tenant, &format!("request/{caller}"), key)
     }
 
     /// Derives the id of the interview that is an application's `ordinal`-th ordered call, from 1.
@@ -140,11 +165,15 @@ impl DedupeKey {
         hash.update(scheme);
         hash.update([0]);
         hash.update(bytes);
-        let digest = hash.finalize();
-        let mut first = [0; 16];
-        first.copy_from_slice(&digest[..16]);
-        Self(Uuid::from_bytes(first))
+        Self(first_half(hash))
     }
+}
+
+fn first_half(hash: Sha256) -> Uuid {
+    let digest = hash.finalize();
+    let mut first = [0; 16];
+    first.copy_from_slice(&digest[..16]);
+    Uuid::from_bytes(first)
 }
 
 /// Where a delivery goes: a kind and an id.

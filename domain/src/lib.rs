@@ -17,7 +17,7 @@ mod signal;
 mod testing;
 mod value;
 
-pub use ids::{DedupeKey, EntityId, EntityKey, IntentId, Kind, TenantId, UnknownKind};
+pub use ids::{DedupeKey, EntityId, EntityKey, IntentId, Kind, RequestMark, TenantId, UnknownKind};
 pub use machine::{
     Alias, Attempt, Cause, Certainty, Claim, Decision, IntentMove, Machine, Named, NewIntent,
     Nudge, OperationClass, Reach, Rejected, Transition,

@@ -334,6 +334,9 @@ pub enum Rejected {
     /// The message went through too many entities.
     #[error("too_many_hops")]
     TooManyHops,
+    /// Another request made the entity, under the same key.
+    #[error("other_request")]
+    OtherRequest,
 }
 
 impl Rejected {
@@ -348,6 +351,7 @@ impl Rejected {
             Self::Stale => "stale",
             Self::Absent => "absent",
             Self::TooManyHops => "too_many_hops",
+            Self::OtherRequest => "other_request",
         }
     }
 }

@@ -10,7 +10,7 @@ mod token;
 pub use access::{Access, WebhookSource};
 pub use domain::{Role, UnknownRole};
 pub use page::{Page, Pages};
-pub use principal::{Principal, ServiceCaller};
+pub use principal::{Caller, Principal, ServiceCaller};
 pub use register::Register;
 pub use secret::{SharedSecret, WebhookRejection};
 pub use token::{

@@ -7,6 +7,7 @@
 
 mod body;
 mod family;
+mod idempotency;
 mod if_match;
 mod introspect;
 mod json;
@@ -20,6 +21,7 @@ mod words;
 
 pub use body::{BodyMax, RawBody};
 pub use family::Family;
+pub use idempotency::{IDEMPOTENCY_KEY, IdempotencyKey, Keyed};
 pub use if_match::{IfMatch, etag};
 pub use json::Json;
 pub use page::{LIMIT_DEFAULT, LIMIT_MAX, NativePageParams, Page, PageParams, Paged};

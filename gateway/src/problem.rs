@@ -57,6 +57,8 @@ pub enum Code {
     Conflict,
     /// The first request with this `Idempotency-Key` is still running.
     IdempotencyInFlight,
+    /// Dialing is stopped, so no call is placed.
+    DialingStopped,
     /// `If-Match` names another version.
     VersionMismatch,
     /// The body is larger than the route takes.
@@ -175,9 +177,10 @@ impl Code {
             Self::InterviewNotFound => (S::NOT_FOUND, "interview_not_found"),
             Self::NotInQuarantine => (S::NOT_FOUND, "not_in_quarantine"),
             Self::MethodNotAllowed => (S::METHOD_NOT_ALLOWED, "method_not_allowed"),
-            Self::NoProviderEnabled => (S::CONFLICT, "no_provider_enabled"),
             Self::Conflict => (S::CONFLICT, "conflict"),
             Self::IdempotencyInFlight => (S::CONFLICT, "idempotency_in_flight"),
+            Self::DialingStopped => (S::CONFLICT, "dialing_stopped"),
+            Self::NoProviderEnabled => (S::CONFLICT, "no_provider_enabled"),
             Self::VersionMismatch => (S::PRECONDITION_FAILED, "version_mismatch"),
             Self::BodyTooLarge => (S::PAYLOAD_TOO_LARGE, "body_too_large"),
             Self::UnsupportedMediaType => (S::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type"),

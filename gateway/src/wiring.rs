@@ -7,7 +7,7 @@ use actors::kinds::{InterviewPerformer, ScreeningPerformer};
 use anyhow::{Context as _, bail};
 use domain::TenantId;
 use domain::ports::{
-    Analyzer, CallEngine, Clock, Facts, Journal, ProviderRefresh, Standings, Store,
+    Analyzer, CallEngine, Clock, Facts, Ids, Journal, ProviderRefresh, Standings, Store,
 };
 use metrics_exporter_prometheus::PrometheusHandle;
 use persistence::embedded::{
@@ -319,7 +319,12 @@ impl Rooms {
         tokio::spawn(Arc::clone(&feed).run(Arc::clone(&facts), tree.shutdown().clone()));
         let interviews =
             Interviews::new(branch, store, calls, Arc::clone(&queries) as _, Arc::clone(&clock));
-        let live = LiveServices { feed, facts, queries: Arc::clone(&queries) as _, epoch };
+        let live = LiveServices {
+            feed: Arc::clone(&feed),
+            facts,
+            queries: Arc::clone(&queries) as _,
+            epoch,
+        };
         let services = Services {
             interviews: Arc::clone(&interviews),
             interview_queries: Arc::clone(&queries) as _,
@@ -331,6 +336,8 @@ impl Rooms {
             evidence: Arc::new(MrHireReader),
             clock,
             calling: Arc::new(calling),
+            ids: Arc::new(RandomIds),
+            feed,
         };
         Ok(Self { tree, interviews, services, live, standings: queries })
     }
@@ -376,13 +383,22 @@ fn keyring(config: &Config) -> Arc<Keyring> {
     Arc::new(Keyring::new(config.seal_keys.current.as_ref().map(SealKey::expose), &old))
 }
 
-/// Names this process among the writers of the journal.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the one id that is drawn: no two processes share it"
-)]
+/// Draws ids at random.
+struct RandomIds;
+
+impl Ids for RandomIds {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place where an id is drawn: for what nobody has a name for yet"
+    )]
+    fn draw(&self) -> Uuid {
+        Uuid::new_v4()
+    }
+}
+
+/// Names this process among the writers of the journal: no two share a name.
 fn instance_name() -> Uuid {
-    Uuid::new_v4()
+    RandomIds.draw()
 }
 
 fn readiness(config: &Config, storage: &Storage) -> Readiness {

@@ -55,8 +55,9 @@ fn order(intent: u128) -> DialRequest {
         candidate_name: "Asha Rao".to_owned(),
         role: "Backend Engineer".to_owned(),
         system_prompt: "You are kind.".to_owned(),
-        application: EntityId(Uuid::from_u128(7)),
+        application: Some(EntityId(Uuid::from_u128(7))),
         belongs_to: None,
+        provider: None,
         leave: Leave::new(|| true),
     }
 }

@@ -29,6 +29,8 @@ pub(crate) enum Purpose {
     Crash,
     /// What the drivers of a crash run do by chance.
     Driver,
+    /// What those do by chance who ask for calls in a crash run.
+    Placed,
 }
 
 /// Returns the generator of case `number` for `purpose`.

@@ -19,7 +19,7 @@ use crate::branch::Branch;
 use crate::routing::{Incoming, Routed, Stored, Unavailable};
 
 /// Whose calls the engine's are: its webhooks name no tenant, so nobody else's list pulls from it.
-const ENGINE_TENANT: TenantId = TenantId::DEFAULT;
+pub(crate) const ENGINE_TENANT: TenantId = TenantId::DEFAULT;
 /// Reports resolved with one statement.
 const GROUP_MAX: usize = 256;
 /// Reports that may wait to be resolved.
@@ -77,7 +77,7 @@ pub struct SyncReport {
 pub struct Interviews {
     branch: Arc<Branch<Interview>>,
     store: Arc<dyn Store>,
-    engine: Arc<dyn CallEngine>,
+    pub(crate) engine: Arc<dyn CallEngine>,
     queries: Arc<dyn InterviewQueries>,
     clock: Arc<dyn Clock>,
     aliases: DashMap<String, EntityId>,
@@ -289,7 +289,7 @@ impl Interviews {
         }
     }
 
-    async fn command(
+    pub(crate) async fn command(
         &self,
         tenant: TenantId,
         id: EntityId,

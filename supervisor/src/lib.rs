@@ -10,6 +10,7 @@ mod interviews;
 mod life;
 mod loader;
 mod past_quarantine;
+mod placing;
 #[cfg(feature = "planted-defects")]
 mod planted;
 mod restarts;
@@ -21,5 +22,6 @@ pub use branch::Branch;
 pub use dialing::DialGate;
 pub use feed::{Batch, Feed, History};
 pub use interviews::{Interviews, Reported, SyncError, SyncReport};
+pub use placing::Placing;
 pub use routing::{Incoming, Routed, Stored, Unavailable};
 pub use tree::{KindStats, Phase, Ports, Tree, TreeSettings, TreeStats};

@@ -40,6 +40,7 @@ impl InterviewPerformer {
             system_prompt: order.system_prompt.clone(),
             application: order.application,
             belongs_to: order.belongs_to,
+            provider: order.provider,
             leave: sent.leave.clone(),
         };
         let until = |wait: chrono::Duration| self.clock.now() + wait;

@@ -37,6 +37,7 @@ impl Machine for Interview {
         let decision = match event {
             E::Reported(report) => self.hear(report, None, now),
             E::PlacingAsked(order) => self.place(order, now),
+            E::AskedAgain { request } => Err(self.asked_again(*request)),
             E::CancelAsked => self.cancel(now),
             E::DialAnswered { intent, call_id, provider, .. } => {
                 self.dial_answered(*intent, call_id, *provider, now)
@@ -198,6 +199,7 @@ impl Over {
             transcript_chars: record.transcript_chars(),
             failure_reason: self.failure_reason(),
             cost: record.cost,
+            tally: self.call.asked.tally,
         }
     }
 }

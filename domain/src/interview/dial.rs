@@ -9,7 +9,7 @@ use super::report::CallReport;
 use super::state::{Dial, Dialing, Interview, Phase};
 use super::status::{CallStatus, FailureReason};
 use super::timing::DIAL_SEND_TIMEOUT_S;
-use crate::ids::IntentId;
+use crate::ids::{IntentId, RequestMark};
 use crate::machine::{
     Attempt, Claim, Decision, IntentMove, NewIntent, OperationClass, Reach, Rejected,
 };
@@ -19,7 +19,8 @@ use crate::value::{CallId, Provider};
 impl Interview {
     pub(super) fn place(&self, order: &DialOrder, now: DateTime<Utc>) -> Decided {
         if !matches!(self.phase, Phase::Absent) {
-            return Err(Rejected::OutOfPhase);
+            let repeated = |request| self.asked_again(request);
+            return Err(order.asked.request.map_or(Rejected::OutOfPhase, repeated));
         }
         let plan = IntentMove::Plan(NewIntent {
             id: self.dial_id(),
@@ -32,6 +33,21 @@ impl Interview {
         });
         let fact = Fact::DialPlanned { order: Ordered::from(order), at: now };
         Ok(Decision { intents: vec![plan], ..Decision::of(fact) })
+    }
+
+    /// Says what a request is that asks for this interview: nobody's yet, the one that led to it, or
+    /// another one.
+    pub(super) fn asked_again(&self, request: RequestMark) -> Rejected {
+        match &self.phase {
+            Phase::Absent => Rejected::Absent,
+            Phase::Deleted(_) => Rejected::Deleted,
+            Phase::Dialing(_) | Phase::Live(_) | Phase::Over(_)
+                if self.asked_by().request == Some(request) =>
+            {
+                Rejected::Duplicate
+            }
+            Phase::Dialing(_) | Phase::Live(_) | Phase::Over(_) => Rejected::OtherRequest,
+        }
     }
 
     /// Takes the order back; possible only while the dial waits, and so provably did not happen.

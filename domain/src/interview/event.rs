@@ -5,8 +5,9 @@ use uuid::Uuid;
 
 use chrono::{DateTime, Utc};
 
+use super::asked::Asked;
 use super::report::CallReport;
-use crate::ids::{EntityId, IntentId};
+use crate::ids::{EntityId, IntentId, RequestMark};
 use crate::machine::{Attempt, Nudge};
 use crate::policy::Zone;
 use crate::value::{CallId, Phone, Provider};
@@ -14,8 +15,9 @@ use crate::value::{CallId, Phone, Provider};
 /// An order to ring a candidate.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DialOrder {
-    /// The application the call is for.
-    pub application: EntityId,
+    /// The application the call is for, if it is for one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub application: Option<EntityId>,
     /// Whom to ring.
     pub phone: Phone,
     /// Their name.
@@ -29,8 +31,14 @@ pub struct DialOrder {
     pub belongs_to: Option<Uuid>,
     /// The callee's time zone.
     pub zone: Zone,
-    /// Which of the application's calls this is, from 1.
+    /// Which of the application's calls this is, from 1; 1 too where nobody counts.
     pub attempt: u32,
+    /// Who shall carry it; the engine's choice where nobody says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provider: Option<Provider>,
+    /// By whom it was asked for.
+    #[serde(default, skip_serializing_if = "Asked::is_plain")]
+    pub asked: Asked,
 }
 
 /// Why a fetch brought nothing.
@@ -51,6 +59,12 @@ pub enum InterviewEvent {
     Reported(Box<CallReport>),
     /// A call was ordered.
     PlacingAsked(DialOrder),
+    /// A request came again that may have led to this call. It changes nothing: how it is refused tells
+    /// whether it did.
+    AskedAgain {
+        /// The request.
+        request: RequestMark,
+    },
     /// The order was taken back.
     CancelAsked,
     /// The engine took the dial.

@@ -72,7 +72,8 @@ fn entered(call_id: CallId, call: Call, status: CallStatus, at: DateTime<Utc>) -
 impl Call {
     fn of_order(order: &Ordered) -> Self {
         let record = Record::of_order(order);
-        Self { origin: Origin::Ordered, record, fetch: Fetch::default() }
+        let asked = order.asked;
+        Self { origin: Origin::Ordered, asked, record, fetch: Fetch::default() }
     }
 
     fn carried_by(mut self, provider: Option<Provider>) -> Self {

@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::asked::Asked;
 use super::event::{DialOrder, FetchFailure};
 use super::record::Record;
 use super::status::{CallStatus, FailureReason};
@@ -16,8 +17,9 @@ use crate::value::{CallId, Phone, Provider};
 /// What an interview keeps of the order to dial.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Ordered {
-    /// The application the call is for.
-    pub application: EntityId,
+    /// The application the call is for, if it is for one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub application: Option<EntityId>,
     /// Whom to ring.
     pub phone: Phone,
     /// Their name.
@@ -27,8 +29,14 @@ pub struct Ordered {
     pub belongs_to: Option<Uuid>,
     /// The callee's time zone.
     pub zone: Zone,
-    /// Which of the application's calls this is, from 1.
+    /// Which of the application's calls this is, from 1; 1 too where nobody counts.
     pub attempt: u32,
+    /// Who shall carry it; the engine's choice where nobody says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provider: Option<Provider>,
+    /// By whom it was asked for.
+    #[serde(default, skip_serializing_if = "Asked::is_plain")]
+    pub asked: Asked,
 }
 
 impl From<&DialOrder> for Ordered {
@@ -40,6 +48,8 @@ impl From<&DialOrder> for Ordered {
             belongs_to: order.belongs_to,
             zone: order.zone,
             attempt: order.attempt,
+            provider: order.provider,
+            asked: order.asked,
         }
     }
 }

@@ -101,7 +101,7 @@ impl Interview {
         let (application, told) = match &self.phase {
             Phase::Absent => return Err(Rejected::Absent),
             Phase::Deleted(_) => return Err(Rejected::Deleted),
-            Phase::Dialing(dialing) => (Some(dialing.order.application), None),
+            Phase::Dialing(dialing) => (dialing.order.application, None),
             Phase::Live(live) => (live.call.record.application, None),
             Phase::Over(over) => (over.call.record.application, over.told),
         };
@@ -110,7 +110,9 @@ impl Interview {
         let deleted = Fact::Deleted { by, call_id: call_id.clone(), status, belongs_to, at: now };
         let mut decision = Decision::of(deleted);
         if let (Some(application), None) = (application, told) {
-            let ended = InterviewEnd { call_id, ..InterviewEnd::of(self.id, Grade::Unknown) };
+            let tally = self.asked_by().tally;
+            let unknown = InterviewEnd::of(self.id, Grade::Unknown);
+            let ended = InterviewEnd { call_id, tally, ..unknown };
             let signal = Signal::Screening(application, ScreeningEvent::InterviewEnded(ended));
             decision.signals.push(signal);
         }

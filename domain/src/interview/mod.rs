@@ -3,6 +3,7 @@
 //! Reports of one call may come in any order, twice, late or never; what is known only grows, so all
 //! orders end alike. An interview that nobody reports on asks by itself, and ends as unknown at last.
 
+mod asked;
 mod decide;
 mod dial;
 mod event;
@@ -21,6 +22,7 @@ mod timing;
 mod turns;
 mod view;
 
+pub use asked::{Asked, Tally};
 pub use event::{DialOrder, FetchFailure, InterviewEvent};
 pub use fact::{Document, Effect, Fact, Ordered, Reported};
 pub use fetch::FETCH_SEND_TIMEOUT_S;

@@ -142,9 +142,10 @@ impl Record {
     /// Returns what an order says about its call.
     pub fn of_order(order: &Ordered) -> Self {
         Self {
+            provider: order.provider,
             phone: Some(order.phone.clone()),
             candidate_name: Some(order.candidate_name.clone()),
-            application: Some(order.application),
+            application: order.application,
             belongs_to: order.belongs_to,
             ..Self::default()
         }

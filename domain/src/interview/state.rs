@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::asked::Asked;
 use super::fact::Ordered;
 use super::fetch::{Fetch, FetchStage};
 use super::record::{Origin, Record};
@@ -58,6 +59,8 @@ pub(super) enum Dial {
 pub(super) struct Call {
     #[serde(default, skip_serializing_if = "Origin::is_heard")]
     pub origin: Origin,
+    #[serde(default, skip_serializing_if = "Asked::is_plain")]
+    pub asked: Asked,
     pub record: Record,
     #[serde(default, skip_serializing_if = "Fetch::is_unused")]
     pub fetch: Fetch,
@@ -195,6 +198,16 @@ impl Interview {
             Phase::Live(live) => live.call.record.belongs_to,
             Phase::Over(over) => over.call.record.belongs_to,
             Phase::Deleted(stone) => stone.belongs_to,
+        }
+    }
+
+    /// Returns by whom it was asked for; nobody's, where a report began it or it was deleted.
+    pub(super) fn asked_by(&self) -> Asked {
+        match &self.phase {
+            Phase::Dialing(dialing) => dialing.order.asked,
+            Phase::Live(_) | Phase::Over(_) | Phase::Absent | Phase::Deleted(_) => {
+                self.call().map_or_else(Asked::default, |call| call.asked)
+            }
         }
     }
 

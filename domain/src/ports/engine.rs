@@ -59,10 +59,12 @@ pub struct DialRequest {
     pub role: String,
     /// What the agent is told.
     pub system_prompt: String,
-    /// The application the call is for.
-    pub application: EntityId,
+    /// The application the call is for, if it is for one.
+    pub application: Option<EntityId>,
     /// The HR user whose call it is.
     pub belongs_to: Option<uuid::Uuid>,
+    /// Who shall carry it; the engine's choice where nobody says.
+    pub provider: Option<Provider>,
     /// Asked when the request leaves.
     pub leave: Leave,
 }

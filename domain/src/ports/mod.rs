@@ -49,6 +49,12 @@ pub use store::{
 /// A future on the heap, so that a port can be a trait object.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
+/// The only source of ids that are drawn and not derived.
+pub trait Ids: Send + Sync {
+    /// Draws one that nobody has.
+    fn draw(&self) -> uuid::Uuid;
+}
+
 /// The only source of the time.
 pub trait Clock: Send + Sync {
     /// Returns the instant now.

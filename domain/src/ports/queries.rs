@@ -6,6 +6,7 @@ use uuid::Uuid;
 use super::{BoxFuture, StoreError};
 use crate::ids::{EntityId, TenantId};
 use crate::interview::{AnswerClass, CallStatus, FailureReason, InterviewOutcome};
+use crate::policy::Zone;
 use crate::screening::{JobPolicy, StageScores};
 use crate::value::{Phone, Provider};
 
@@ -327,4 +328,6 @@ pub trait Applications: Send + Sync {
         applications: Vec<ApplicationImport>,
         at: DateTime<Utc>,
     ) -> Answer<'_, Result<ImportReport, ImportRefusal>>;
+    /// Returns the zone of an application's callee; none when there is no such application in `scope`.
+    fn zone(&self, scope: Scope, application: Uuid) -> Answer<'_, Option<Zone>>;
 }

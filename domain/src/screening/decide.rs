@@ -7,7 +7,7 @@ use super::fact::{Document, Effect, Fact, Final, FinalVerdict};
 use super::profile::ApplicationProfile;
 use super::state::{Calling, Known, RequestStage, Screening, Stage, Standing};
 use crate::ids::{EntityId, Kind};
-use crate::interview::{DialOrder, InterviewEvent};
+use crate::interview::{Asked, DialOrder, InterviewEvent};
 use crate::machine::{Decision, IntentMove, Machine, Rejected};
 use crate::policy::{CallingWindow, Score, Stages, weighted_mean};
 use crate::prompt::BUILT_IN;
@@ -141,7 +141,7 @@ impl Known {
 
     fn dial_order(&self, application: EntityId, attempt: u32) -> DialOrder {
         DialOrder {
-            application,
+            application: Some(application),
             phone: self.profile.phone.clone(),
             candidate_name: self.profile.candidate_name.clone(),
             role: self.profile.job_title.clone(),
@@ -149,6 +149,8 @@ impl Known {
             belongs_to: self.profile.belongs_to,
             zone: self.profile.zone,
             attempt,
+            provider: None,
+            asked: Asked::default(),
         }
     }
 

@@ -7,7 +7,7 @@ use super::event::InterviewEnd;
 use super::fact::{Effect, Fact, Shortfall};
 use super::state::{Calling, Known, ORDERS_MAX, Screening, Stage, was_never_sent};
 use crate::ids::EntityId;
-use crate::interview::{Grade, InterviewEvent};
+use crate::interview::{Grade, InterviewEvent, Tally};
 use crate::machine::{Decision, IntentMove, NewIntent, OperationClass, Reach, Rejected};
 use crate::policy::{ATTEMPTS_MAX, CallingWindow, Score, retry_due};
 use crate::signal::Signal;
@@ -15,6 +15,9 @@ use crate::value::CallId;
 
 impl Screening {
     pub(super) fn ended(&self, known: &Known, end: &InterviewEnd, now: DateTime<Utc>) -> Decided {
+        if end.tally == Tally::Extra && end.grade != Grade::Real {
+            return Err(Rejected::NothingNew); // It is nobody's attempt, and there is nothing to score.
+        }
         let before = known.heard(end.interview);
         if before >= Some(end.grade) && !known.stage.may_hear_again(end) {
             return Err(Rejected::Duplicate);
@@ -145,7 +148,8 @@ impl Known {
     fn came_to_nothing(&self, end: &InterviewEnd, now: DateTime<Utc>) -> Decided {
         let current = self.stage.is_calling(end.interview);
         if was_never_sent(end) {
-            return if current {
+            // The pipeline's first call too: nobody else would ring any more.
+            return if current || matches!(self.stage, Stage::AwaitingCall) {
                 Ok(Decision::of(self.follow(end, now)))
             } else {
                 Err(Rejected::NothingNew)

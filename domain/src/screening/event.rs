@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::profile::{ApplicationProfile, CandidateInfo};
 use crate::ids::{EntityId, IntentId};
-use crate::interview::{FailureReason, Grade};
+use crate::interview::{FailureReason, Grade, Tally};
 use crate::machine::{Attempt, Nudge};
 use crate::ports::Analysis;
 use crate::value::{CallId, CostUsd, Seconds};
@@ -33,6 +33,9 @@ pub struct InterviewEnd {
     /// What it cost so far.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cost: Option<CostUsd>,
+    /// Whether the call is one of the application's attempts.
+    #[serde(default, skip_serializing_if = "Tally::is_attempt")]
+    pub tally: Tally,
 }
 
 impl InterviewEnd {
@@ -46,6 +49,7 @@ impl InterviewEnd {
             transcript_chars: 0,
             failure_reason: None,
             cost: None,
+            tally: Tally::Attempt,
         }
     }
 }

@@ -32,6 +32,8 @@ pub enum Access {
     Page(&'static [Role], Page),
     /// Our own services.
     Service,
+    /// People with one of these roles, and our own services.
+    RolesOrService(&'static [Role]),
     /// The sender of a webhook.
     Webhook(WebhookSource),
 }
@@ -106,6 +108,14 @@ pub(crate) async fn admit(
             request.extensions_mut().insert(caller);
             Ok(Visitor::Unnamed)
         }
+        Access::RolesOrService(roles) => {
+            app.rates.may_try(remote)?;
+            if is_service(app, request.headers()) {
+                request.extensions_mut().insert(ServiceCaller);
+                return Ok(Visitor::Unnamed);
+            }
+            person(app, request, remote, |principal| has_role(principal, roles)).await
+        }
         Access::Webhook(source) => {
             let checked = webhook(app, source, request.headers());
             checked.map_err(|refusal| app.rates.failed(remote, refusal))?;
@@ -162,6 +172,12 @@ fn service(app: &AppState, headers: &HeaderMap) -> Result<ServiceCaller, ApiErro
         return Err(ApiError::new(Code::InvalidToken));
     }
     Ok(ServiceCaller)
+}
+
+/// Whether the token is our own services'; nothing else is said of another one.
+fn is_service(app: &AppState, headers: &HeaderMap) -> bool {
+    let token = bearer(headers).map(str::as_bytes);
+    app.keys.service.as_ref().zip(token).is_some_and(|(secret, token)| secret.matches(token))
 }
 
 fn webhook(app: &AppState, source: WebhookSource, headers: &HeaderMap) -> Result<(), ApiError> {

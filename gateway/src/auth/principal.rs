@@ -67,6 +67,26 @@ impl Principal {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ServiceCaller;
 
+/// Whoever a route lets in that is for people and for services.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Caller {
+    /// A person.
+    Person(Principal),
+    /// One of our own services; it acts for the default tenant.
+    Service,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Caller {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        if parts.extensions.get::<ServiceCaller>().is_some() {
+            return Ok(Self::Service);
+        }
+        Principal::from_request_parts(parts, state).await.map(Self::Person)
+    }
+}
+
 impl<S: Send + Sync> FromRequestParts<S> for Principal {
     type Rejection = ApiError;
 

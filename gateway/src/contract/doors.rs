@@ -53,6 +53,11 @@ pub(super) fn guard(operation: &mut Value, route: &Route) {
             );
             (json!([{BEARER: []}]), Some(names), whom)
         }
+        Access::RolesOrService(roles) => {
+            let names = names(roles);
+            let whom = format!("For {}, and for our own services.", names.join(", "));
+            (json!([{BEARER: []}, {SERVICE: []}]), Some(names), whom)
+        }
         Access::Service => (json!([{SERVICE: []}]), None, "For our own services.".to_owned()),
         Access::Webhook(WebhookSource::MrHire) => {
             (json!([{MR_HIRE_WEBHOOK: []}]), None, "For the call engine.".to_owned())

@@ -70,7 +70,7 @@ fn of_route(operation: &Value, route: &Route) -> Vec<StatusCode> {
     match route.access() {
         Access::Open => return found,
         Access::AnyRole | Access::Service | Access::Webhook(_) => found.push(S::UNAUTHORIZED),
-        Access::InBand | Access::Roles(_) | Access::Page(..) => {
+        Access::InBand | Access::Roles(_) | Access::Page(..) | Access::RolesOrService(_) => {
             found.extend([S::UNAUTHORIZED, S::FORBIDDEN]);
         }
     }

@@ -57,7 +57,11 @@ impl<T: Serialize> IntoResponse for Json<T> {
     }
 }
 
-async fn read<S: Send + Sync>(request: Request, state: &S) -> Result<(Family, Bytes), ApiError> {
+/// Reads the bytes of a body that is meant to be JSON.
+pub(super) async fn read<S: Send + Sync>(
+    request: Request,
+    state: &S,
+) -> Result<(Family, Bytes), ApiError> {
     let family = Family::of(request.uri().path());
     if family.is_strict() && !is_json(request.headers()) {
         return Err(ApiError::new(Code::UnsupportedMediaType)

@@ -49,8 +49,9 @@ pub(super) const fn page(code: Code) -> Page {
         | Code::PageForbidden
         | Code::ScopeForbidden => about_the_caller(code),
         Code::Conflict
-        | Code::NoProviderEnabled
         | Code::IdempotencyInFlight
+        | Code::DialingStopped
+        | Code::NoProviderEnabled
         | Code::VersionMismatch
         | Code::IdempotencyKeyReused
         | Code::VersionRequired
@@ -220,18 +221,6 @@ const fn about_the_moment(code: Code) -> Page {
             "What you want to change is in a state that does not allow it.",
             "It changed since you last read it, or it has already ended.",
             "Read it again and decide again.",
-        ),
-        Code::NoProviderEnabled => of(
-            "No provider is switched on",
-            "Every provider that could carry the call is switched off, so no call can be placed.",
-            "The recruiter's default, the tenant's `CALL_PROVIDER` and `vapi` are none of `ENABLED_CALL_PROVIDERS`.",
-            "Switch one of them on at /api/v1/system-config/ENABLED_CALL_PROVIDERS, or name another provider.",
-        ),
-        Code::IdempotencyInFlight => of(
-            "Request still running",
-            "The first request with this `Idempotency-Key` has not ended yet.",
-            "It was repeated before its answer came.",
-            "Wait as long as `Retry-After` says and repeat it with the same key: it will not run twice.",
         ),
         Code::VersionMismatch => of(
             "Version mismatch",

@@ -3,7 +3,7 @@
 use utoipa::OpenApi;
 
 use super::calling::{configs, engine, prompts, settings};
-use super::{applications, dialing, interviews, screenings, tenants, tree, users, webhook};
+use super::{applications, calls, dialing, interviews, screenings, tenants, tree, users, webhook};
 use crate::error::Document;
 use crate::{contract, live, ops, problem};
 
@@ -25,6 +25,7 @@ use crate::{contract, live, ops, problem};
         dialing::show,
         dialing::stop,
         dialing::resume,
+        calls::place,
         users::import,
         tenants::list,
         tenants::create,

@@ -4,6 +4,7 @@
 
 mod applications;
 pub mod calling;
+mod calls;
 mod described;
 mod dialing;
 mod interviews;
@@ -16,11 +17,11 @@ mod webhook;
 use std::sync::Arc;
 
 use domain::ports::{
-    Applications, Clock, EvidenceReader, InterviewQueries, InterviewSummary, Scope,
+    Applications, Clock, EvidenceReader, Ids, InterviewQueries, InterviewSummary, Scope,
     ScreeningQueries, StoreError, Tenants, Users,
 };
 use serde_json::Value;
-use supervisor::{Interviews, Tree, TreeStats, Unavailable};
+use supervisor::{Feed, Interviews, Tree, TreeStats, Unavailable};
 
 use crate::auth::{Access, Principal, Role, WebhookSource};
 use crate::error::{ApiError, FieldError, Place};
@@ -62,6 +63,10 @@ pub struct Services {
     pub clock: Arc<dyn Clock>,
     /// What calls are placed with.
     pub calling: Arc<calling::Calling>,
+    /// Draws ids.
+    pub ids: Arc<dyn Ids>,
+    /// Tells what was committed.
+    pub feed: Arc<Feed>,
 }
 
 /// Returns an interview as the list shows it, for the live feed.
@@ -88,6 +93,7 @@ fn lines(services: Option<Arc<Services>>, live: Option<LiveState>) -> Vec<Route>
     let admin = Access::Roles(ADMINS);
     let recruiter = Access::Roles(RECRUITERS);
     let superadmin = Access::Roles(SUPERADMINS);
+    let recruiter_or_service = Access::RolesOrService(RECRUITERS);
     let engine = Access::Webhook(WebhookSource::MrHire);
     let calling = services.as_ref().map(|services| Arc::clone(&services.calling));
     let s = || services.clone();
@@ -112,6 +118,7 @@ fn lines(services: Option<Arc<Services>>, live: Option<LiveState>) -> Vec<Route>
         Route::get_with(s(), "/api/v1/tenants", superadmin, tenants::list),
         Route::post_with(s(), "/api/v1/tenants", superadmin, tenants::create),
         Route::post_with(s(), "/api/v1/tenants/{id}/close", superadmin, tenants::close),
+        Route::post_with(s(), "/api/mr-hire/call", recruiter_or_service, calls::place),
         Route::get_with(live, "/ws/v1", Access::InBand, live::upgrade),
     ];
     table.extend(calling::table(calling));

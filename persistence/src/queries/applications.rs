@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use domain::interview::{Interview, InterviewEvent};
 use domain::policy::Zone;
 use domain::ports::{
-    ApplicationImport, Applications, ImportRefusal, ImportReport, JobPostImport, StoreError,
+    ApplicationImport, Applications, ImportRefusal, ImportReport, JobPostImport, Scope, StoreError,
 };
 use domain::screening::{ApplicationProfile, JobPolicy, Screening, ScreeningEvent};
 use domain::{DedupeKey, EntityId, EntityKey, Kind, Machine, TenantId};
@@ -14,8 +14,9 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::import::{self, Job, Notice};
-use super::{Answer, Queries, policy};
+use super::{Answer, Queries, Stored, owner_of, policy, read};
 use crate::error::PersistenceError;
+use crate::patience::in_time;
 
 /// What an import answers: what it did, or why it did nothing.
 type Imported = Result<ImportReport, ImportRefusal>;
@@ -44,6 +45,25 @@ impl Applications for Queries {
             Ok(Ok(report))
         })
     }
+
+    fn zone(&self, scope: Scope, application: Uuid) -> Answer<'_, Option<Zone>> {
+        in_time(async move {
+            let mut reader = self.reader().await?;
+            let mut tx = read(&mut reader, scope).await?;
+            Ok(zone(&mut tx, scope, application).await?)
+        })
+    }
+}
+
+async fn zone(tx: &mut PgConnection, scope: Scope, application: Uuid) -> Stored<Option<Zone>> {
+    let found = sqlx::query_scalar!(
+        "select time_zone from job_applications
+         where id = $1 and ($2::uuid is null or belongs_to = $2)",
+        application,
+        owner_of(scope),
+    );
+    let found = found.fetch_optional(tx).await?;
+    Ok(found.map(|name| Zone::named(name.as_deref())))
 }
 
 /// Keeps the last of those with one id, in the order of ids, in which concurrent imports lock them.

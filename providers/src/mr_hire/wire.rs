@@ -21,9 +21,12 @@ pub(super) struct PlaceCall<'a> {
     candidate_name: &'a str,
     role: &'a str,
     system_prompt: &'a str,
-    application_id: Uuid,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    application_id: Option<Uuid>,
     #[serde(skip_serializing_if = "Option::is_none")]
     belongs_to: Option<Uuid>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    provider: Option<&'static str>,
     metadata: Metadata,
     idempotency_key: String,
 }
@@ -41,8 +44,9 @@ impl<'a> From<&'a DialRequest> for PlaceCall<'a> {
             candidate_name: &dial.candidate_name,
             role: &dial.role,
             system_prompt: &dial.system_prompt,
-            application_id: dial.application.0,
+            application_id: dial.application.map(|id| id.0),
             belongs_to: dial.belongs_to,
+            provider: dial.provider.map(Provider::as_str),
             metadata: Metadata { intent_id: dial.intent.0 },
             idempotency_key: dial.intent.to_string(),
         }

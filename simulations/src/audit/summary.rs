@@ -59,7 +59,7 @@ impl Summary {
             if call.origin != Origin::Request {
                 continue;
             }
-            self.retries += 1;
+            self.retries += usize::from(before.is_some());
             let Some(candidate) = people.get(&id) else { continue };
             if !candidate.home.is_open(call.created_at.simulated) {
                 self.retries_outside += 1;

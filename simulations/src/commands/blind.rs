@@ -117,6 +117,7 @@ async fn attempt(args: &Args, defect: &Defect, seed: u64) -> (bool, String) {
         limit: None,
         calls: defect.calls,
         candidates: defect.candidates,
+        placed: 0,
         seed,
         speed: Speed::new(speed).unwrap_or(Speed::REAL),
         faults: defect.faults.to_vec(),

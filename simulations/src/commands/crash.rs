@@ -33,6 +33,10 @@ pub(crate) struct Args {
     /// How many candidates the server has to ring; two a round when nothing is said.
     #[arg(long, value_name = "N")]
     candidates: Option<u32>,
+    /// How many calls the server is asked for over HTTP, over all rounds; one dial in three is then taken by
+    /// the engine and never answered.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    placed: u32,
     /// What is broken: server, postmaster, database, pair, failpoint, stop, pause.
     #[arg(long, value_delimiter = ',', default_values_t = Fault::ALL)]
     faults: Vec<Fault>,
@@ -97,7 +101,8 @@ fn figures(report: &Report, command: &str) -> Value {
     json!({
         "command": command, "kills": report.kills, "cuts": report.cuts, "pauses": report.pauses,
         "acknowledged": report.acknowledged, "unknown": report.unknown, "dials": report.dials,
-        "facts": report.facts, "seconds": report.took.as_secs_f64(),
+        "facts": report.facts, "placed": report.placings.asked, "rangTwice": report.placings.rung_twice,
+        "endless": report.placings.endless, "seconds": report.took.as_secs_f64(),
         "lost": report.count(Wrong::Lost), "behind": report.count(Wrong::Behind),
         "doubled": report.count(Wrong::Doubled), "stuck": report.count(Wrong::Stuck),
         "backP50S": median, "backMaxS": longest,
@@ -116,6 +121,7 @@ fn settings(args: Args) -> anyhow::Result<Settings> {
         limit: args.minutes.map(|minutes| Duration::from_secs_f64(minutes * 60.0)),
         calls: args.calls,
         candidates: args.candidates.unwrap_or(args.rounds * 2),
+        placed: args.placed,
         seed: args.seed,
         speed: args.speed,
         faults: args.faults,
@@ -137,6 +143,9 @@ fn replay(args: &Args) -> String {
         args.speed,
         faults.join(","),
     );
+    if args.placed > 0 {
+        command.push_str(&format!(" --placed {}", args.placed));
+    }
     if args.failpoints {
         command.push_str(" --failpoints");
     }

@@ -15,8 +15,8 @@ pub enum Wrong {
     Stuck,
 }
 
-/// The checks, as `RELIABILITY.md` 3.3 numbers them, and what each says.
-pub(super) const CHECKS: [(u8, &str); 10] = [
+/// The checks, as `RELIABILITY.md` 3.3 numbers the first ten, and what each says.
+pub(super) const CHECKS: [(u8, &str); 11] = [
     (1, "every acknowledged webhook was decided, once"),
     (2, "every import took effect, every dial has its intent, and was requested once"),
     (3, "what may have happened happened once or not at all"),
@@ -27,6 +27,7 @@ pub(super) const CHECKS: [(u8, &str); 10] = [
     (8, "hours, delays and attempts hold in the engine's ledger (there are no caps yet)"),
     (9, "nothing open is without a future"),
     (10, "no panic, and no server ended by itself"),
+    (11, "each request for a call rang once at most, and every dial came to an end"),
 ];
 
 /// One thing that is wrong.

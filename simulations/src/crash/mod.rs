@@ -14,6 +14,7 @@ mod history;
 mod line;
 mod load;
 mod nemesis;
+mod placed;
 mod plan;
 mod relay;
 mod report;
@@ -34,6 +35,7 @@ use crate::clock::Speed;
 use cluster::Cluster;
 use stage::Stage;
 
+pub use checks::Placings;
 pub use findings::{Finding, Wrong};
 pub use line::{Cut, Line};
 pub use plan::Fault;
@@ -54,6 +56,8 @@ pub struct Settings {
     pub calls: u32,
     /// How many candidates the product has to ring.
     pub candidates: u32,
+    /// How many calls it is asked for over HTTP, over all rounds.
+    pub placed: u32,
     /// What everything comes from.
     pub seed: u64,
     /// How fast the simulated clock runs.

@@ -27,7 +27,7 @@ impl Stage {
             self.fleet.start(0, round.failpoint.as_deref()).await?;
         }
         self.fleet.want(round.servers()).await?;
-        self.engine.engine().set_faults(world::faults(round.forgets)?);
+        self.engine.engine().set_faults(world::faults(round.forgets, self.placed_per_round)?);
         let began = Instant::now();
         let flips = self.begin(round);
         let (struck, how) = self.strike(round, cluster, began).await?;
@@ -60,6 +60,15 @@ impl Stage {
         let mut begun = load::begin(&self.sender, self.seed, calls, now);
         self.drivers.spawn(async move {
             while let Some(done) = begun.join_next().await {
+                done?;
+            }
+            Ok(())
+        });
+        let asked = self.placed_begun..self.placed_begun + self.placed_per_round;
+        self.placed_begun = asked.end;
+        let mut asking = self.asker().begin(asked);
+        self.drivers.spawn(async move {
+            while let Some(done) = asking.join_next().await {
                 done?;
             }
             Ok(())

@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::checks::Placings;
 use super::findings::{CHECKS, Finding, Wrong};
 
 /// Findings of one check that are spelled out.
@@ -28,6 +29,8 @@ pub struct Report {
     pub dials: usize,
     /// How many facts the log has.
     pub facts: usize,
+    /// What the requests for calls came to.
+    pub placings: Placings,
     /// How long all of it took.
     pub took: Duration,
     /// How long after each kill webhooks were taken again.
@@ -99,6 +102,16 @@ impl fmt::Display for Report {
             self.count(Wrong::Behind),
             self.count(Wrong::Doubled),
             self.count(Wrong::Stuck),
+        )?;
+        let Placings { asked, repeated, rung, rung_twice, unanswered, endless } = self.placings;
+        if asked == 0 {
+            return Ok(());
+        }
+        write!(
+            f,
+            "; {asked} calls placed, {repeated} asked again after a lost answer, {rung} rang, \
+             {unanswered} of them unanswered by the engine, {rung_twice} rang twice, \
+             {endless} dials without an end"
         )
     }
 }
@@ -118,6 +131,7 @@ mod tests {
             unknown: 1,
             dials: 0,
             facts: 90,
+            placings: Placings::default(),
             took: Duration::ZERO,
             backs: [900, 400, 700].map(Duration::from_millis).to_vec(),
             findings: vec![finding(Wrong::Lost), finding(Wrong::Stuck), finding(Wrong::Lost)],
@@ -127,6 +141,16 @@ mod tests {
             report.to_string(),
             "kills 3, acknowledged 40, lost 2, behind 0, doubled 0, stuck 1, \
              back in p50 0.70 s max 0.90 s"
+        );
+        let placings =
+            Placings { asked: 9, repeated: 4, rung: 8, unanswered: 3, ..report.placings };
+        let asked = Report { placings, ..report.clone() }.to_string();
+        assert!(
+            asked.ends_with(
+                "; 9 calls placed, 4 asked again after a lost answer, 8 rang, 3 of them unanswered by \
+                 the engine, 0 rang twice, 0 dials without an end"
+            ),
+            "{asked}"
         );
         assert!(report.checks()[0].contains("2 FOUND") || report.checks()[0].contains("3 FOUND"));
         assert_eq!(report.failed_checks(), [1]);

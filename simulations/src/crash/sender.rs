@@ -12,10 +12,13 @@ use super::history::{Event, History, Outcome};
 /// How long an answer may take; the product promises one in less.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// Why a request did not happen: the server is away.
+pub(super) const NOBODY: &str = "nobody listens";
+
 /// Pushes events. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct Sender {
-    http: reqwest::Client,
+    pub http: reqwest::Client,
     secret: String,
     /// The base URL of each server, whether it is up or not.
     bases: Arc<[String; 2]>,
@@ -61,7 +64,7 @@ impl Sender {
         let request = request.header("content-type", "application/json").body(event.body.clone());
         let answer = match request.send().await {
             Ok(answer) => answer,
-            Err(error) if error.is_connect() => return Outcome::Fail("nobody listens".to_owned()),
+            Err(error) if error.is_connect() => return Outcome::Fail(NOBODY.to_owned()),
             Err(error) => return Outcome::Info(error.to_string()),
         };
         let status = answer.status();

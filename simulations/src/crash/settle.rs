@@ -98,16 +98,18 @@ impl Stage {
         let speed = self.engine.engine().clock().speed().factor();
         let picture = Picture::take(&cluster.database()).await?;
         let (fates, flips) = (self.sender.history.fates(), self.flips.all());
+        let placed = self.placed.all();
         let ledger = self.engine.engine().ledger();
         let evidence = Evidence {
             picture: &picture,
             fates: &fates,
             ledger: &ledger,
             flips: &flips,
+            placed: &placed,
             now: self.engine.engine().clock().now(),
             slack: TimeDelta::from_std(SLACK.mul_f64(speed)).unwrap_or_default(),
         };
-        checks::all(&evidence, &self.findings);
+        let placings = checks::all(&evidence, &self.findings);
         self.check_feed(&picture);
         anyhow::ensure!(self.sender.history.sync(), "the history cannot be kept");
         let findings = self.findings.all();
@@ -126,6 +128,7 @@ impl Stage {
             unknown: fates.values().filter(|fate| fate.unknown > 0).count(),
             dials: ledger.requests.len(),
             facts: picture.facts.len(),
+            placings,
             took: began.elapsed(),
             backs: std::mem::take(&mut self.backs),
             findings,

@@ -16,6 +16,7 @@ use super::fleet::Fleet;
 use super::flips::Flips;
 use super::history::History;
 use super::line::Line;
+use super::placed::{Asker, Placed};
 use super::relay::Relay;
 use super::sender::Sender;
 use super::watch::{self, Transcript};
@@ -45,6 +46,9 @@ pub(super) struct Stage {
     pub token: String,
     pub calls_begun: u64,
     pub calls_per_round: u64,
+    pub placed: Arc<Placed>,
+    pub placed_begun: u64,
+    pub placed_per_round: u64,
     pub seed: u64,
     pub kills: u32,
     pub pauses: u32,
@@ -79,6 +83,9 @@ impl Stage {
             token: keys.token(Role::Admin, ADMIN, expires)?,
             cast: world::cast(settings.seed, settings.candidates),
             calls_per_round: u64::from(settings.calls.div_ceil(settings.rounds.max(1))),
+            placed: Arc::default(),
+            placed_begun: 0,
+            placed_per_round: u64::from(settings.placed.div_ceil(settings.rounds.max(1))),
             seed: settings.seed,
             fleet,
             engine,
@@ -124,6 +131,17 @@ impl Stage {
         self.onlookers.spawn(watch::read(sender.clone(), token.clone(), Arc::clone(&findings)));
         let transcript = Arc::clone(&self.transcript);
         self.onlookers.spawn(watch::follow(sender, token, transcript, findings));
+    }
+
+    /// Returns whoever asks for calls.
+    pub fn asker(&self) -> Asker {
+        Asker {
+            sender: self.sender.clone(),
+            token: self.token.clone(),
+            placed: Arc::clone(&self.placed),
+            findings: Arc::clone(&self.findings),
+            seed: self.seed,
+        }
     }
 
     /// Waits until the first retries are due, where the rounds would be over before.

@@ -127,6 +127,11 @@ impl DialAnswer {
             Self::Replayed { .. } | Self::Refused { .. } => None,
         }
     }
+
+    /// Says whether the caller was told what became of the request.
+    pub const fn was_told(&self) -> bool {
+        !matches!(self, Self::Unanswered { .. } | Self::Denied { .. })
+    }
 }
 
 /// One call, with the truth about it.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use reqwest::{Client, Method, StatusCode};
+use reqwest::{Client, Method, RequestBuilder, StatusCode};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -168,11 +168,7 @@ impl Api {
         if let Some(body) = body {
             request = request.json(body);
         }
-        let answer = request.send().await.map_err(ApiError::Away)?;
-        let status = answer.status();
-        let text = answer.text().await.map_err(ApiError::Away)?;
-        let body = serde_json::from_str(&text).unwrap_or(Value::String(text));
-        Ok((status, body))
+        answer(request).await
     }
 
     /// Gets `path`.
@@ -189,6 +185,20 @@ impl Api {
     /// [`ApiError`] unless the answer is a 2xx.
     pub async fn post(&self, path: &str, body: Option<&Value>) -> Result<Value, ApiError> {
         accepted(self.send(Method::POST, path, body).await?)
+    }
+
+    /// Asks for a call under an idempotency key.
+    ///
+    /// # Errors
+    /// [`ApiError`] unless it is placed, or planned.
+    pub async fn place(&self, key: &str, body: &Value) -> Result<Value, ApiError> {
+        let request = self.http.post(format!("{}/api/mr-hire/call", self.base)).json(body);
+        let request = request.header("idempotency-key", key);
+        let request = match &self.token {
+            Some(token) => request.bearer_auth(token),
+            None => request,
+        };
+        accepted(answer(request).await?)
     }
 
     /// Imports jobs and applications.
@@ -265,6 +275,15 @@ impl Api {
         }
         Ok(rows)
     }
+}
+
+/// Sends a request; answers status and body, whatever they are.
+async fn answer(request: RequestBuilder) -> Result<(StatusCode, Value), ApiError> {
+    let answer = request.send().await.map_err(ApiError::Away)?;
+    let status = answer.status();
+    let text = answer.text().await.map_err(ApiError::Away)?;
+    let body = serde_json::from_str(&text).unwrap_or(Value::String(text));
+    Ok((status, body))
 }
 
 fn accepted<T: DeserializeOwned>((status, body): (StatusCode, Value)) -> Result<T, ApiError> {

@@ -18,6 +18,7 @@ mod matrix;
 mod mute;
 mod outages;
 mod pair;
+mod placing;
 mod routes;
 mod stopping;
 mod tenants;

@@ -1,4 +1,5 @@
 mod dialing;
+mod placing;
 mod properties;
 mod reports;
 mod time;
@@ -6,7 +7,7 @@ mod time;
 use chrono::{DateTime, Utc};
 
 use super::*;
-use crate::ids::{EntityId, IntentId, TenantId};
+use crate::ids::{EntityId, IntentId, RequestMark, TenantId};
 use crate::machine::{Rejected, Transition};
 use crate::policy::Zone;
 use crate::screening::{InterviewEnd, ScreeningEvent};
@@ -62,7 +63,7 @@ fn words(chars: usize) -> String {
 
 fn order() -> DialOrder {
     DialOrder {
-        application: application(),
+        application: Some(application()),
         phone: Phone::parse("+919529117230").unwrap(),
         candidate_name: "Asha Rao".to_owned(),
         role: "Backend Engineer".to_owned(),
@@ -70,7 +71,20 @@ fn order() -> DialOrder {
         belongs_to: None,
         zone: Zone::default(),
         attempt: 2,
+        provider: None,
+        asked: Asked::default(),
     }
+}
+
+fn request() -> RequestMark {
+    RequestMark::of("POST", "/api/mr-hire/call", b"{}")
+}
+
+/// An order that somebody asked for over HTTP, for no application.
+fn requested() -> DialOrder {
+    let asked = Asked { tally: Tally::Extra, request: Some(request()) };
+    let provider = Some(Provider::Elevenlabs);
+    DialOrder { application: None, provider, attempt: 1, asked, ..order() }
 }
 
 impl Desk {

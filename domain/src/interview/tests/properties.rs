@@ -77,7 +77,8 @@ fn any_report() -> impl Strategy<Value = CallReport> {
 #[derive(Clone, Debug)]
 enum Happening {
     Reported(CallReport),
-    Placed,
+    Placed(DialOrder),
+    AskedAgain(bool),
     CancelAsked,
     Deleted,
     Imported,
@@ -97,6 +98,12 @@ enum DialEnd {
     Unsure,
 }
 
+/// A screening's order, the pipeline's, or a person's.
+fn any_order() -> impl Strategy<Value = DialOrder> {
+    let asked = Asked { request: Some(request()), ..Asked::default() };
+    select(vec![order(), DialOrder { asked, ..order() }, requested()])
+}
+
 fn any_happening() -> impl Strategy<Value = Happening> {
     let end = select(vec![
         DialEnd::Answered,
@@ -107,7 +114,8 @@ fn any_happening() -> impl Strategy<Value = Happening> {
     ]);
     prop_oneof![
         6 => any_report().prop_map(Happening::Reported),
-        3 => Just(Happening::Placed),
+        3 => any_order().prop_map(Happening::Placed),
+        1 => any::<bool>().prop_map(Happening::AskedAgain),
         1 => Just(Happening::CancelAsked),
         1 => Just(Happening::Deleted),
         1 => Just(Happening::Imported),
@@ -124,9 +132,9 @@ fn any_happening() -> impl Strategy<Value = Happening> {
 /// A story begins with an order as often as with a report.
 fn any_story() -> impl Strategy<Value = Vec<Happening>> {
     let story = proptest::collection::vec(any_happening(), 1..30);
-    (any::<bool>(), story).prop_map(|(ordered, mut story)| {
-        if ordered {
-            story.insert(0, Happening::Placed);
+    (proptest::option::of(any_order()), story).prop_map(|(order, mut story)| {
+        if let Some(order) = order {
+            story.insert(0, Happening::Placed(order));
         }
         story
     })
@@ -138,7 +146,10 @@ impl Desk {
         let pick = |which: &Index| (!ids.is_empty()).then(|| ids[which.index(ids.len())]);
         let event: InterviewEvent = match happening {
             Happening::Reported(report) => report.clone().into(),
-            Happening::Placed => InterviewEvent::PlacingAsked(order()),
+            Happening::Placed(order) => InterviewEvent::PlacingAsked(order.clone()),
+            Happening::AskedAgain(is_same) => InterviewEvent::AskedAgain {
+                request: if *is_same { request() } else { RequestMark(uuid::Uuid::nil()) },
+            },
             Happening::CancelAsked => InterviewEvent::CancelAsked,
             Happening::Deleted => InterviewEvent::Deleted { by: "admin".into() },
             Happening::Imported => {
@@ -363,6 +374,26 @@ proptest! {
             prop_assert!(desk.machine.status() >= rank, "{:?} after {:?}", desk.machine.status(), rank);
             rank = desk.machine.status();
             desk.check();
+        }
+    }
+
+    #[test]
+    fn request_that_led_to_a_call_is_known_as_long_as_the_call_is(story in any_story()) {
+        let mut desk = desk();
+        let mut led = false;
+        for happening in &story {
+            let was_absent = desk.machine.status().is_none();
+            desk.happen(happening);
+            if let (Happening::Placed(order), true) = (happening, was_absent) {
+                led = order.asked.request.is_some();
+            }
+            let again = |order| desk.clone().tell(InterviewEvent::PlacingAsked(order));
+            if desk.machine.status().is_some() && !desk.machine.is_deleted() {
+                let known = if led { Rejected::Duplicate } else { Rejected::OtherRequest };
+                prop_assert_eq!(again(requested()).unwrap_err(), known);
+            }
+            let dials = desk.intents.values().filter(|intent| intent.operation == "dial").count();
+            prop_assert!(dials <= 1, "a second dial");
         }
     }
 

@@ -1,4 +1,5 @@
 mod calls;
+mod extra;
 mod properties;
 mod scoring;
 mod world;

@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
 use super::*;
+use crate::interview::Tally;
 use crate::machine::{Machine, Nudge};
 use crate::policy::{ATTEMPTS_MAX, CallingWindow};
 use crate::testing::{Row, json, reread};
@@ -33,6 +34,14 @@ impl Which {
         match self {
             Self::Outside(number) => outside(number),
             Self::Ordered(order) => ordered(order),
+        }
+    }
+
+    /// One of those from outside is a call that a person has placed beside the attempts.
+    fn tally(self) -> Tally {
+        match self {
+            Self::Outside(4) => Tally::Extra,
+            Self::Outside(_) | Self::Ordered(_) => Tally::Attempt,
         }
     }
 }
@@ -85,6 +94,7 @@ impl Desk {
             Happening::Ended(which, grade, failure_reason) => {
                 let end = InterviewEnd {
                     failure_reason: *failure_reason,
+                    tally: which.tally(),
                     ..end(which.interview(), *grade)
                 };
                 ScreeningEvent::InterviewEnded(end)

@@ -1,8 +1,8 @@
-//! Who is called when: a first hour from the script, and after it whoever is awake.
+//! Whom the server is asked to call when: a first hour from the script, and after it whoever is awake.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use simulations::cast::{self, Candidate, Home};
-use simulations::engine::Engine;
+use simulations::engine::{Engine, World};
 use simulations::product::{Api, ApiError};
 
 /// Over how much of the first hour its calls begin. Who is not reached in it is rung 4 and then 8
@@ -58,7 +58,8 @@ impl Cue {
         }
     }
 
-    /// Makes those who wait known, first to the server, then to the engine; returns them.
+    /// Makes those who wait known, first to the server, then to the engine, which rings nobody by itself;
+    /// returns them, and when each shall be called.
     ///
     /// # Errors
     /// [`ApiError`] when the server did not take them all; the rest goes on waiting.
@@ -66,16 +67,16 @@ impl Cue {
         &mut self,
         api: &Api,
         engine: &Engine,
-    ) -> Result<Vec<Candidate>, ApiError> {
+    ) -> Result<Vec<(DateTime<Utc>, Candidate)>, ApiError> {
         let mut sent = Vec::new();
         while !self.waiting.is_empty() {
             let count = self.waiting.len().min(BATCH_MAX);
-            let (times, cast): (Vec<_>, Vec<_>) = self.waiting[..count].iter().cloned().unzip();
+            let cast: Vec<_> = self.waiting[..count].iter().map(|(_, one)| one.clone()).collect();
             api.import(&cast::import_body(&cast)).await?;
-            engine.start_calls(cast::world(&cast, |position| times[position]));
-            self.waiting.drain(..count);
+            let applications = cast.into_iter().map(|candidate| candidate.application).collect();
+            engine.start_calls(World { applications });
             self.arranged += count as u64;
-            sent.extend(cast);
+            sent.extend(self.waiting.drain(..count));
         }
         Ok(sent)
     }

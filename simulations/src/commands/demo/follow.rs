@@ -82,8 +82,11 @@ fn describe(event: &Event) -> Option<String> {
     let fact = event.name.strip_prefix("interview.")?;
     Some(match fact {
         "reported" => return report(data),
-        "dial_planned" => format!("is to be called again, call {} of 3", data["order"]["attempt"]),
-        "dial_placed" => "the engine calls again".to_owned(),
+        // Of a first call the next line says that it rings; a further one may be hours away.
+        "dial_planned" => match data["order"]["attempt"].as_u64() {
+            Some(attempt @ 2..) => format!("is to be called again, call {attempt} of 3"),
+            _ => return None,
+        },
         "dial_unsure" => "did the engine call? it will be asked, not told twice".to_owned(),
         "dial_refused" => format!("the engine refuses: {}", text(&data["code"])),
         "overdue" => "nothing heard for long: the engine is asked".to_owned(),
@@ -148,6 +151,10 @@ mod tests {
             "news": {"duration": 214.6, "turns": {"count": 17}},
         });
         assert_eq!(line("interview.reported", ended).unwrap(), "ended, 215 s, 17 turns");
+        let order = |attempt: u32| json!({"order": {"attempt": attempt}});
+        assert_eq!(line("interview.dial_planned", order(1)), None);
+        let again = "is to be called again, call 2 of 3";
+        assert_eq!(line("interview.dial_planned", order(2)).unwrap(), again);
         let busy = json!({
             "version": 1, "status": "failed", "news": {"duration": 0.0, "failureReason": "busy"},
         });

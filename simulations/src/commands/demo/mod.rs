@@ -2,6 +2,7 @@
 //!
 //! Nothing here can ring a phone: the one provider is simulated, and the numbers belong to nobody.
 
+mod caller;
 mod cue;
 mod follow;
 mod home;

@@ -11,6 +11,7 @@ use simulations::product::Api;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use super::caller::Caller;
 use super::cue::Cue;
 use super::follow::time_in_india;
 use super::home::Home;
@@ -47,6 +48,7 @@ pub(super) struct Run {
     pub(super) engine: EngineHandle,
     pub(super) api: Api,
     pub(super) cue: Cue,
+    pub(super) caller: Caller,
     pub(super) cast: Vec<Candidate>,
     pub(super) begins: DateTime<Utc>,
     pub(super) screen: Screen,
@@ -97,7 +99,10 @@ impl Run {
         // A server that is away is on its way back: those who wait are sent the next time.
         let sent = self.cue.send(&self.api, self.engine.engine()).await;
         let is_sent = sent.is_ok();
-        self.outcomes.expect(&sent.unwrap_or_default());
+        let sent = sent.unwrap_or_default();
+        self.outcomes.expect(sent.iter().map(|(_, candidate)| candidate));
+        self.caller.expect(sent);
+        self.caller.ask(now);
         let totals = self.engine.engine().totals();
         let rows_min = if self.forever { ROWS_LOOKED_AT } else { self.cast.len() };
         if let Ok(rows) = self.api.screenings(rows_min).await {
@@ -105,12 +110,12 @@ impl Run {
         }
         let (arranged, settled) = (self.cue.arranged, self.outcomes.settled());
         self.screen.progress(&Progress {
-            begun: (arranged.saturating_sub(totals.scheduled), arranged),
+            begun: (self.caller.placed, arranged),
             over: (settled, arranged),
             state: state(now, &totals, &self.outcomes.phrase()),
         });
         self.watch_the_button().await;
-        let is_quiet = totals.scheduled + totals.live + totals.unsettled == 0;
+        let is_quiet = self.caller.is_idle() && totals.live + totals.unsettled == 0;
         self.find_the_unheard(is_quiet).await;
         let is_over = is_quiet && settled == arranged && totals.finished == totals.calls;
         !self.forever && (is_sent && is_over || now > self.begins + RUN_MAX)

@@ -20,7 +20,7 @@ const STATE_EVERY: Duration = Duration::from_secs(10);
 /// How far a demo is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Progress {
-    /// Candidates whose first call began, of all.
+    /// Candidates whose first call is placed or planned, of all.
     pub begun: (u64, u64),
     /// Screenings that are over, of all.
     pub over: (u64, u64),
@@ -86,7 +86,7 @@ impl Screen {
         if is_due {
             let ((begun, all), (over, of)) = (progress.begun, progress.over);
             let state = &progress.state;
-            self.line(format!("-- {begun}/{all} candidates called, {over}/{of} settled; {state}"));
+            self.line(format!("-- {begun}/{all} calls placed, {over}/{of} settled; {state}"));
         }
     }
 
@@ -109,8 +109,8 @@ impl Bars {
             all.add(ProgressBar::new(1).with_style(style))
         };
         let (begun, over) = match forever {
-            false => ("called  {bar:40} {pos}/{len}", "settled {bar:40} {pos}/{len}"),
-            true => ("called  {pos}", "settled {pos} of {len}"),
+            false => ("placed  {bar:40} {pos}/{len}", "settled {bar:40} {pos}/{len}"),
+            true => ("placed  {pos}", "settled {pos} of {len}"),
         };
         let (begun, over, state) = (bar(begun), bar(over), bar("{msg}"));
         Self { all, begun, over, state }

@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::Args;
+use super::caller::Caller;
 use super::cue::Cue;
 use super::follow::follow;
 use super::home::{Home, write_private};
@@ -73,7 +74,20 @@ impl Stage {
         let (cue, cast) = Cue::first_hour(seed, args.calls, begins, draw);
         let forever = args.forever;
         let (outcomes, stopped) = (Outcomes::default(), String::new());
-        let run = Run { forever, home, engine, api, cue, cast, begins, screen, outcomes, stopped };
+        let caller = Caller::new(api.with_token(Some(home.keys().service_token.clone())));
+        let run = Run {
+            forever,
+            home,
+            engine,
+            api,
+            cue,
+            caller,
+            cast,
+            begins,
+            screen,
+            outcomes,
+            stopped,
+        };
         let stage = Self { run, base, token, plan, server };
         stage.introduce(args.speed);
         Ok(stage)
@@ -87,7 +101,8 @@ impl Stage {
         let begins = begins.format("%a %d %b %Y %H:%M IST");
         screen.line(format!("  time      {begins}, {speed} times as fast as real time"));
         screen.line(format!(
-            "  calls     {} candidates in the first hour, from numbers that belong to nobody",
+            "  calls     {} candidates in the first hour, with numbers that belong to nobody: each call is asked \
+             for by POST /api/mr-hire/call",
             cast.len()
         ));
         screen.line("try, in another terminal:");

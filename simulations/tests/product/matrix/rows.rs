@@ -130,6 +130,7 @@ pub fn all(things: &Things) -> Vec<Row> {
         Row::one("prompts.put_interview_prompt", "/api/mr-hire/interview-prompt")
             .sends(interview_prompt),
         Row::one("prompts.reset_interview_prompt", "/api/mr-hire/interview-prompt/reset"),
+        Row::one("calls.place", "/api/mr-hire/call").of_default().sends(call),
         Row::one("live.upgrade", "/ws/v1"),
         Row::one("operations.livez", "/livez"),
         Row::one("operations.readyz", "/readyz"),
@@ -186,6 +187,10 @@ fn prompt_change(_: Uuid) -> Value {
 
 fn interview_prompt(_: Uuid) -> Value {
     json!({"systemPrompt": "Greet {{candidateName}}."})
+}
+
+fn call(_: Uuid) -> Value {
+    json!({"phoneNumber": "+919529117230", "candidateName": "Asha Rao", "role": "Engineer"})
 }
 
 fn report(_: Uuid) -> Value {
