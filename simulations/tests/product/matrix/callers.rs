@@ -125,6 +125,7 @@ pub fn expected(operation: &Operation, row: &Row, caller: Caller, target: Target
         (Door::Optional(_), Caller::Nobody) => good(),
         (_, Caller::Nobody | Caller::Expired) => BTreeSet::from([401]),
         (_, Caller::WrongRole(_)) => BTreeSet::from([403]),
+        (_, Caller::OtherTenant) if row.elsewhere.is_some() => row.elsewhere.into_iter().collect(),
         (_, Caller::OtherTenant) => match row.paths {
             Paths::One(_) => good(),
             Paths::Of { .. } => found(target == Target::Foreign),

@@ -39,35 +39,42 @@ pub struct Row {
     pub paths: Paths,
     /// What is sent by somebody of a tenant.
     pub body: Option<fn(Uuid) -> Value>,
+    /// What callers of another tenant are answered, where that is no good answer of theirs.
+    pub elsewhere: Option<u16>,
 }
 
 impl Row {
     fn one(operation: &'static str, path: &'static str) -> Self {
-        Self { operation, tenant: OURS, paths: Paths::One(path), body: None }
+        Self { operation, tenant: OURS, paths: Paths::One(path), body: None, elsewhere: None }
     }
 
     /// A row about a thing that each tenant has.
     fn each(operation: &'static str, ids: [Uuid; 2], path: impl Fn(String) -> String) -> Self {
         let [own, foreign, missing] = [ids[0], ids[1], NOBODYS].map(|id| path(id.to_string()));
         let paths = Paths::Of { own, foreign: Some(foreign), missing };
-        Self { operation, tenant: OURS, paths, body: None }
+        Self { operation, tenant: OURS, paths, body: None, elsewhere: None }
     }
 
     /// A row about a thing of the default tenant's, which alone has calls of the engine's own.
     fn call(operation: &'static str, id: Uuid) -> Self {
         let [own, missing] = [id, NOBODYS].map(|id| format!("/api/voice-interviews/{id}"));
         let paths = Paths::Of { own, foreign: None, missing };
-        Self { operation, tenant: TenantId::DEFAULT.0, paths, body: None }
+        Self { operation, tenant: TenantId::DEFAULT.0, paths, body: None, elsewhere: None }
     }
 
     /// A row about something that is nobody's in particular.
     fn shared(operation: &'static str, own: &str, missing: &str) -> Self {
         let paths = Paths::Shared { own: own.to_owned(), missing: missing.to_owned() };
-        Self { operation, tenant: OURS, paths, body: None }
+        Self { operation, tenant: OURS, paths, body: None, elsewhere: None }
     }
 
     fn sends(self, body: fn(Uuid) -> Value) -> Self {
         Self { body: Some(body), ..self }
+    }
+
+    /// The same where only the default tenant is served.
+    fn of_default_alone(self, elsewhere: u16) -> Self {
+        Self { elsewhere: Some(elsewhere), ..self.of_default() }
     }
 
     /// The same for callers of the default tenant.
@@ -130,7 +137,8 @@ pub fn all(things: &Things) -> Vec<Row> {
         Row::one("prompts.put_interview_prompt", "/api/mr-hire/interview-prompt")
             .sends(interview_prompt),
         Row::one("prompts.reset_interview_prompt", "/api/mr-hire/interview-prompt/reset"),
-        Row::one("calls.place", "/api/mr-hire/call").of_default().sends(call),
+        // The engine's webhooks could not name another tenant's calls.
+        Row::one("calls.place", "/api/mr-hire/call").of_default_alone(503).sends(call),
         Row::one("live.upgrade", "/ws/v1"),
         Row::one("operations.livez", "/livez"),
         Row::one("operations.readyz", "/readyz"),
