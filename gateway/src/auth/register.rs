@@ -7,7 +7,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::TenantId;
-use domain::ports::{Clock, PersonStanding, Standing, Standings, StoreError, TenantStanding};
+use domain::ports::{
+    BoxFuture, Clock, PersonStanding, Standing, Standings, StoreError, TenantStanding,
+};
+use futures_util::FutureExt as _;
+use futures_util::future::Shared;
 use uuid::Uuid;
 
 use super::Principal;
@@ -32,6 +36,17 @@ pub struct Register {
     standings: Arc<dyn Standings>,
     clock: Arc<dyn Clock>,
     known: Mutex<HashMap<Who, Known>>,
+    /// The questions under way: all who want to know the same wait for one answer.
+    asking: Mutex<HashMap<Who, Question>>,
+}
+
+type Answer = Result<Standing, Arc<StoreError>>;
+
+/// A question that was begun, and when.
+#[derive(Clone)]
+struct Question {
+    at: DateTime<Utc>,
+    answer: Shared<BoxFuture<'static, Answer>>,
 }
 
 /// Somebody who stood well, and when that was so.
@@ -64,7 +79,7 @@ impl Patience {
 impl Register {
     /// Makes one that remembers nobody yet.
     pub fn new(standings: Arc<dyn Standings>, clock: Arc<dyn Clock>) -> Self {
-        Self { standings, clock, known: Mutex::default() }
+        Self { standings, clock, known: Mutex::default(), asking: Mutex::default() }
     }
 
     /// Lets `principal` in, or says why not. Who is refused was asked about just now.
@@ -74,20 +89,53 @@ impl Register {
         patience: Patience,
     ) -> Result<(), ApiError> {
         let who = (principal.tenant, principal.sub);
-        let asked_at = self.clock.now();
-        if let Some(standing) = self.remembered(who, asked_at, patience)
+        let now = self.clock.now();
+        if let Some(standing) = self.remembered(who, now, patience)
             && judge(standing, principal).is_ok()
         {
             return Ok(());
         }
-        match self.standings.standing(principal.tenant, principal.sub).await {
+        let question = self.question(who, now);
+        let answer = question.answer.clone().await;
+        self.answered(who, &question);
+        match answer {
             Ok(standing) => {
                 let judged = judge(standing, principal);
-                self.remember(who, asked_at, judged.is_ok().then_some(standing));
+                self.remember(who, question.at, judged.is_ok().then_some(standing));
                 judged
             }
             Err(failure) => self.without_answer(principal, patience, failure),
         }
+    }
+
+    /// Asks, or joins those who do. A question that all who began it gave up is not joined for long: what it
+    /// answers may be as old as it is.
+    fn question(&self, who: Who, now: DateTime<Utc>) -> Question {
+        let mut asking = self.asking();
+        let recent = asking.get(&who).filter(|question| now - question.at < ASKING_MAX);
+        if let Some(question) = recent {
+            return question.clone();
+        }
+        let standings = Arc::clone(&self.standings);
+        let answer = async move { standings.standing(who.0, who.1).await.map_err(Arc::new) };
+        let question = Question { at: now, answer: answer.boxed().shared() };
+        if asking.len() >= KNOWN_MAX {
+            asking.clear(); // Whoever waits for one of them holds it.
+        }
+        asking.insert(who, question.clone());
+        question
+    }
+
+    /// Forgets a question that was answered.
+    fn answered(&self, who: Who, question: &Question) {
+        let mut asking = self.asking();
+        if asking.get(&who).is_some_and(|known| known.answer.ptr_eq(&question.answer)) {
+            asking.remove(&who);
+        }
+    }
+
+    fn asking(&self) -> MutexGuard<'_, HashMap<Who, Question>> {
+        self.asking.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Goes by what was true a moment ago, if that is no longer ago than `patience` allows.
@@ -95,15 +143,16 @@ impl Register {
         &self,
         principal: &Principal,
         patience: Patience,
-        failure: StoreError,
+        failure: Arc<StoreError>,
     ) -> Result<(), ApiError> {
         let known = self.known().get(&(principal.tenant, principal.sub)).copied();
         let is_recent = |known: &Known| self.clock.now() - known.at < patience.stale_max();
-        match known.filter(is_recent) {
-            Some(known) if matches!(failure, StoreError::Away(_)) => {
-                judge(known.standing, principal)
+        match (&*failure, known.filter(is_recent)) {
+            (StoreError::Away(_), Some(known)) => judge(known.standing, principal),
+            (StoreError::Away(_), None) => {
+                Err(ApiError::new(Code::JournalUnavailable).because(failure))
             }
-            _ => Err(failure.into()),
+            (StoreError::Broken(_), _) => Err(ApiError::internal(failure)),
         }
     }
 

@@ -1,6 +1,8 @@
 //! The minute after which nobody comes in who should not, second by second.
 
-use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::future::poll_fn;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
+use std::task::Poll;
 
 use domain::Role;
 use domain::ports::BoxFuture;
@@ -14,6 +16,8 @@ struct World {
     seconds: AtomicI64,
     tables: Mutex<Option<Standing>>,
     asked: AtomicUsize,
+    /// Whether the tables let whoever asks wait.
+    is_slow: AtomicBool,
 }
 
 const GOOD: Standing =
@@ -34,7 +38,13 @@ impl Standings for World {
         self.asked.fetch_add(1, Ordering::Relaxed);
         let found = *self.tables.lock().unwrap();
         let found = found.ok_or_else(|| StoreError::Away(anyhow::anyhow!("it is away")));
-        Box::pin(async move { found })
+        Box::pin(async move {
+            poll_fn(|_| {
+                if self.is_slow.load(Ordering::Relaxed) { Poll::Pending } else { Poll::Ready(()) }
+            })
+            .await;
+            found
+        })
     }
 }
 
@@ -44,6 +54,7 @@ impl World {
             seconds: AtomicI64::new(1_800_000_000),
             tables: Mutex::new(Some(tables)),
             asked: AtomicUsize::new(0),
+            is_slow: AtomicBool::new(false),
         });
         let register = Register::new(Arc::clone(&world) as _, Arc::clone(&world) as _);
         (world, register)
@@ -114,6 +125,24 @@ fn one_question_does_for_half_a_minute() {
     world.pass(30);
     assert_eq!(asks(&register, Patience::Request), Ok(()));
     assert_eq!(world.asked(), 2);
+}
+
+#[test]
+fn all_who_come_at_once_wait_for_one_answer() {
+    let (world, register) = World::new(GOOD);
+    let somebody = principal(7);
+    world.is_slow.store(true, Ordering::Relaxed);
+    let mut crowd: Vec<_> =
+        (0..64).map(|_| Box::pin(register.admit(&somebody, Patience::Request))).collect();
+    for one in &mut crowd {
+        assert!(one.as_mut().now_or_never().is_none());
+    }
+    world.is_slow.store(false, Ordering::Relaxed);
+    for one in crowd {
+        assert!(one.now_or_never().expect("it is answered").is_ok());
+    }
+    assert_eq!(world.asked(), 1);
+    assert!(register.asking().is_empty(), "no question is kept");
 }
 
 #[test]
