@@ -4,7 +4,9 @@ use std::collections::HashSet;
 use std::sync::{PoisonError, RwLock};
 
 use domain::TenantId;
-use domain::ports::{DialScope, DialStop};
+use domain::ports::{DialScope, DialStop, StoreError};
+
+use crate::tree::Tree;
 
 /// The platform that every dial goes through.
 const PROVIDER: &str = domain::MR_HIRE;
@@ -35,6 +37,18 @@ impl Stops {
             DialScope::Tenant(_) | DialScope::Unknown(_) => false,
         };
         self.is_shut || self.scopes.iter().any(holds)
+    }
+}
+
+impl Tree {
+    /// Whether dialing is stopped for `tenant`, whoever stopped it.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store cannot say.
+    pub async fn is_dialing_stopped(&self, tenant: TenantId) -> Result<bool, StoreError> {
+        let stops = DialGate::default();
+        stops.refresh(&self.stops().await?);
+        Ok(stops.is_stopped(tenant))
     }
 }
 

@@ -363,16 +363,6 @@ impl Tree {
         self.hub.look_into_inboxes(kind, ids);
     }
 
-    /// Whether dialing is stopped for `tenant`, whoever stopped it.
-    ///
-    /// # Errors
-    /// [`StoreError`] when the store cannot say.
-    pub async fn is_dialing_stopped(&self, tenant: TenantId) -> Result<bool, StoreError> {
-        let stops = DialGate::default();
-        stops.refresh(&self.ports.store.stops().await?);
-        Ok(stops.is_stopped(tenant))
-    }
-
     /// Returns the stops in force.
     ///
     /// # Errors
