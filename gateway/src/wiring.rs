@@ -6,18 +6,22 @@ use std::time::Duration;
 use actors::kinds::{InterviewPerformer, ScreeningPerformer};
 use anyhow::{Context as _, bail};
 use domain::TenantId;
-use domain::ports::{Analyzer, CallEngine, Clock, Facts, Journal, Store};
+use domain::ports::{
+    Analyzer, CallEngine, Clock, FactSink, Facts, Journal, Recordings, Store, StoredFact,
+};
 use metrics_exporter_prometheus::PrometheusHandle;
 use persistence::embedded::{
     EmbeddedError, EmbeddedServer, ServerState, Settings, check_durability,
 };
 use persistence::{
     Database, DatabaseClock, GroupJournal, InterviewRepository, JournalSettings, Limits,
-    Migrations, Pace, PgStore, Queries, Retired, ScreeningRepository, check_login,
+    Migrations, NodeDatabase, Pace, PgStore, Queries, Retired, ScreeningRepository, check_login,
 };
-use providers::{MrHire, MrHireReader, MrHireSettings};
+use providers::{
+    MrHire, MrHireReader, MrHireSettings, RecordingClient, RecordingSettings, TwilioLogin,
+};
 use secrecy::ExposeSecret as _;
-use supervisor::{Feed, Interviews, Phase, Ports, Tree, TreeSettings};
+use supervisor::{Feed, ImportSummary, Interviews, NodeImport, Phase, Ports, Tree, TreeSettings};
 use tokio::task::{AbortHandle, JoinHandle};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -25,7 +29,7 @@ use tracing::{info, warn};
 use uuid::Uuid;
 
 use crate::AppState;
-use crate::config::{Config, EngineUrl};
+use crate::config::{Config, EngineUrl, ImportArgs, TwilioAccount};
 use crate::engine::{self, EngineHealth, Watched};
 use crate::live::{LiveHub, LiveServices, LiveState};
 use crate::readiness::{Readiness, Report, Switch, Weight};
@@ -146,6 +150,61 @@ pub async fn migrate(config: Config) -> anyhow::Result<()> {
     closed
 }
 
+/// Takes over what the Node backend's database holds. No actor runs meanwhile, and nothing leaves: what is
+/// due waits for a server. One that runs on the same database may go on.
+///
+/// # Errors
+/// When a database cannot be reached or does not answer.
+pub async fn import_node_backend(
+    config: Config,
+    args: ImportArgs,
+) -> anyhow::Result<ImportSummary> {
+    let source = NodeDatabase::connect(args.from.expose_secret()).await;
+    let source = source.context("RINGMASTER_IMPORT_FROM (--from)")?;
+    let storage = Storage::connect(&config).await?;
+    let tenant = args.tenant.unwrap_or(TenantId::DEFAULT);
+    let imported = import_into(&storage, &config, Arc::new(source), tenant).await;
+    let closed = storage.close().await;
+    let summary = imported.context("the import")?;
+    closed.map(|()| summary)
+}
+
+/// Nobody hears what an import commits: a server that runs reads it from the log.
+struct Unheard;
+
+impl FactSink for Unheard {
+    fn publish(&self, _: Vec<StoredFact>) {}
+}
+
+async fn import_into(
+    storage: &Storage,
+    config: &Config,
+    source: Arc<NodeDatabase>,
+    tenant: TenantId,
+) -> anyhow::Result<ImportSummary> {
+    storage.prepare(config).await.context(storage.named())?;
+    let clock = storage.clock(config).await?;
+    let (journal, journal_task) = GroupJournal::start(
+        storage.database.clone(),
+        instance_name(),
+        JournalSettings { permits: config.dial_permits, ..JournalSettings::default() },
+        Arc::new(Unheard),
+    );
+    let import = NodeImport {
+        source,
+        journal: Arc::new(journal),
+        store: Arc::new(PgStore::new(storage.database.clone())),
+        target: Arc::new(Queries::new(storage.database.clone())),
+        repository: Arc::new(InterviewRepository),
+        evidence: Arc::new(MrHireReader),
+        clock,
+        tenant,
+    };
+    let summary = import.run().await;
+    journal_task.abort();
+    Ok(summary?)
+}
+
 impl Storage {
     /// Checks that the database keeps what it is given, and migrates it where that is ours to do.
     async fn prepare(&self, config: &Config) -> anyhow::Result<()> {
@@ -238,6 +297,7 @@ impl House {
             journal: Arc::new(journal),
             feed,
             engine: Arc::new(Watched::new(client, Arc::clone(&engine))),
+            recordings: Arc::new(RecordingClient::new(recording_settings(config)?)?),
             settings: TreeSettings { permits: config.dial_permits, ..TreeSettings::default() },
         });
         Ok(Self { rooms: rooms.await?, engine, journal_task })
@@ -256,6 +316,8 @@ pub struct Base<E> {
     pub feed: Arc<Feed>,
     /// Places calls, tells about them, scores them.
     pub engine: Arc<E>,
+    /// Fetches recordings.
+    pub recordings: Arc<dyn Recordings>,
     /// The bounds of the tree.
     pub settings: TreeSettings,
 }
@@ -278,7 +340,7 @@ impl Rooms {
     /// # Errors
     /// When the tree does not start, or the log cannot be read.
     pub async fn build<E: CallEngine + Analyzer + 'static>(base: Base<E>) -> anyhow::Result<Self> {
-        let Base { database, clock, journal, feed, engine, settings } = base;
+        let Base { database, clock, journal, feed, engine, recordings, settings } = base;
         let store = Arc::new(PgStore::new(database.clone()));
         let queries = Arc::new(Queries::new(database));
         let calls = Arc::clone(&engine) as Arc<dyn CallEngine>;
@@ -302,6 +364,8 @@ impl Rooms {
             interviews: Arc::clone(&interviews),
             interview_queries: Arc::clone(&queries) as _,
             screening_queries: Arc::clone(&queries) as _,
+            recording_queries: Arc::clone(&queries) as _,
+            recordings,
             applications: queries,
             tree: Arc::clone(&tree),
             evidence: Arc::new(MrHireReader),
@@ -327,6 +391,22 @@ fn engine_settings(config: &Config) -> anyhow::Result<MrHireSettings> {
         EngineUrl::At(url) => Some(url.parse().context("MR_HIRE_BACKEND_URL")?),
     };
     Ok(MrHireSettings { base, token: config.service_token.clone() })
+}
+
+/// Recordings of a simulated world lie at its engine, which is on this machine (`Config` sees to that);
+/// nothing else leads there.
+fn recording_settings(config: &Config) -> anyhow::Result<RecordingSettings> {
+    let simulated = match (&config.engine, config.simulated_clock) {
+        (EngineUrl::At(url), Some(_)) => Some(url.parse().context("MR_HIRE_BACKEND_URL")?),
+        _ => None,
+    };
+    let twilio = config.twilio.clone();
+    Ok(RecordingSettings {
+        hosts: config.recording_hosts.clone(),
+        twilio: twilio.map(|TwilioAccount { sid, token }| TwilioLogin { account: sid, token }),
+        simulated,
+        bytes_max: config.recording_bytes_max,
+    })
 }
 
 /// Names this process among the writers of the journal.

@@ -49,6 +49,8 @@ pub enum FetchFailure {
 pub enum InterviewEvent {
     /// A webhook or a pull said something about the call.
     Reported(Box<CallReport>),
+    /// Another system, which this one replaces, knew the call: this is what it knew.
+    Imported(Box<CallReport>),
     /// A call was ordered.
     PlacingAsked(DialOrder),
     /// The order was taken back.

@@ -23,6 +23,8 @@ pub enum Notice {
     ServiceTokenUnset,
     /// Nothing is dialled.
     EngineOff,
+    /// Recordings at Twilio are not passed on.
+    TwilioUnset,
     /// Redis is configured and not used.
     RedisUnused,
 }
@@ -50,6 +52,9 @@ impl fmt::Display for Notice {
             Self::EngineOff => {
                 "MR_HIRE_BACKEND_URL is empty: the call engine is off, nothing is dialled or synced"
             }
+            Self::TwilioUnset => {
+                "TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN are not both set: recordings at Twilio are answered 503"
+            }
             Self::RedisUnused => "REDIS_HOST and REDIS_PORT are accepted and not used",
         })
     }
@@ -63,6 +68,7 @@ pub(super) fn of(config: &Config) -> Vec<Notice> {
         (config.webhook_secret.is_none(), Notice::WebhookSecretUnset),
         (config.service_token.is_none(), Notice::ServiceTokenUnset),
         (config.engine == EngineUrl::Off, Notice::EngineOff),
+        (config.twilio.is_none(), Notice::TwilioUnset),
         (config.redis_named, Notice::RedisUnused),
     ];
     candidates.into_iter().filter(|(holds, _)| *holds).map(|(_, notice)| notice).collect()

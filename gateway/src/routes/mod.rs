@@ -3,6 +3,7 @@
 mod applications;
 mod dialing;
 mod interviews;
+mod recordings;
 mod screenings;
 mod tree;
 mod webhook;
@@ -10,8 +11,8 @@ mod webhook;
 use std::sync::Arc;
 
 use domain::ports::{
-    Applications, Clock, EvidenceReader, InterviewQueries, InterviewSummary, Scope,
-    ScreeningQueries, StoreError,
+    Applications, Clock, EvidenceReader, InterviewQueries, InterviewSummary, RecordingQueries,
+    Recordings, Scope, ScreeningQueries, StoreError,
 };
 use serde_json::Value;
 use supervisor::{Interviews, Tree, TreeStats, Unavailable};
@@ -38,6 +39,10 @@ pub struct Services {
     pub interview_queries: Arc<dyn InterviewQueries>,
     /// Reads screenings.
     pub screening_queries: Arc<dyn ScreeningQueries>,
+    /// Reads where recordings lie.
+    pub recording_queries: Arc<dyn RecordingQueries>,
+    /// Fetches recordings.
+    pub recordings: Arc<dyn Recordings>,
     /// Imports applications.
     pub applications: Arc<dyn Applications>,
     /// Knows who is alive.
@@ -72,6 +77,18 @@ pub fn table(services: Services, live: LiveState) -> Vec<Route> {
         Route::get_with(s(), "/api/voice-interviews", recruiter, interviews::list),
         Route::get_with(s(), "/api/voice-interviews/{id}", recruiter, interviews::detail),
         Route::delete_with(s(), "/api/voice-interviews/{id}", admin, interviews::delete),
+        Route::get_with(
+            s(),
+            "/api/voice-interviews/recording-proxy",
+            recruiter,
+            recordings::at_address,
+        ),
+        Route::get_with(
+            s(),
+            "/api/voice-interviews/{id}/recording",
+            recruiter,
+            recordings::of_interview,
+        ),
         Route::get_with(s(), "/api/v1/screenings", recruiter, screenings::list),
         Route::get_with(s(), "/api/v1/screenings/{application_id}", recruiter, screenings::detail),
         Route::post_with(s(), "/api/v1/applications/import", admin, applications::import)

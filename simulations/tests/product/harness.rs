@@ -118,11 +118,19 @@ pub struct Setup {
     /// Where the engine's webhooks go; to the server when absent.
     pub webhooks: Option<String>,
     pub speed: f64,
+    /// What else the server finds in its environment.
+    pub environment: Vec<(&'static str, String)>,
 }
 
 impl Default for Setup {
     fn default() -> Self {
-        Self { faults: Faults::default(), database: None, webhooks: None, speed: SPEED }
+        Self {
+            faults: Faults::default(),
+            database: None,
+            webhooks: None,
+            speed: SPEED,
+            environment: Vec::new(),
+        }
     }
 }
 
@@ -158,6 +166,7 @@ impl World {
             ..EngineSettings::default()
         });
         let engine = engine.await.unwrap();
+        plan.environment = setup.environment;
         plan.engine_url = engine.base_url().to_owned();
         plan.time = Some(WorldTime { anchor: engine.engine().clock().moment(), speed });
         let server = Some(Server::start(&plan).await.unwrap());

@@ -15,6 +15,7 @@ mod hostile;
 mod mute;
 mod outages;
 mod pair;
+mod recordings;
 mod routes;
 mod stopping;
 mod tenants;

@@ -145,7 +145,12 @@ async fn play_together() -> Story {
     let (database, url) = own_database(&folder).await;
     let (splitter, webhooks) = Splitter::start().await;
     let setup =
-        Setup { faults: faults(), database: Some(url), webhooks: Some(webhooks), speed: SPEED };
+        Setup {
+            faults: faults(),
+            database: Some(url),
+            webhooks: Some(webhooks),
+            ..Setup::default()
+        };
     let world = World::with(setup).await;
     let listen = free_address((Ipv4Addr::LOCALHOST, 0).into()).await.unwrap();
     let log_file = world.folder.join("second.log");

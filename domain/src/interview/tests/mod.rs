@@ -1,4 +1,5 @@
 mod dialing;
+mod import;
 mod properties;
 mod reports;
 mod time;
