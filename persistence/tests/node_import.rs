@@ -6,6 +6,7 @@
 mod common;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use chrono::{DateTime, Utc};
 use common::rows::InterviewRow;
@@ -106,10 +107,11 @@ fn node(number: u128) -> EntityId {
 
 /// Imports once; a journal of its own each time, as each run of the command has.
 async fn import(world: &World) -> ImportSummary {
+    static RUN: AtomicU64 = AtomicU64::new(1);
     let options = world.database.options().clone().options([("search_path", "node")]);
     let (journal, task) = GroupJournal::start(
         world.database.clone(),
-        Uuid::from_u128(0x1),
+        Uuid::from_u128(RUN.fetch_add(1, Ordering::Relaxed).into()),
         JournalSettings::default(),
         Arc::new(Unheard),
     );
@@ -159,7 +161,7 @@ async fn interviews_come_as_they_were_and_nobody_is_told_or_rung() {
         assert_eq!(row.belongs_to, Some(Uuid::from_u128(0xbbbb)));
         assert_eq!(row.created_at.to_rfc3339(), "2025-03-01T04:05:06+00:00");
         assert_eq!(row.updated_at.to_rfc3339(), "2025-03-02T04:05:06+00:00");
-        assert_eq!(detail.transcript.map(|text| text.len()), Some(540));
+        assert_eq!(detail.transcript.map(|text| text.len()), Some(560));
         let said: Vec<_> = detail.turns.iter().map(|turn| turn.message.as_str()).collect();
         assert_eq!(said, ["Hello.", "Hi."], "in order, and without blanks");
 

@@ -144,13 +144,12 @@ async fn play_together() -> Story {
     let folder = Folder::new();
     let (database, url) = own_database(&folder).await;
     let (splitter, webhooks) = Splitter::start().await;
-    let setup =
-        Setup {
-            faults: faults(),
-            database: Some(url),
-            webhooks: Some(webhooks),
-            ..Setup::default()
-        };
+    let setup = Setup {
+        faults: faults(),
+        database: Some(url),
+        webhooks: Some(webhooks),
+        ..Setup::default()
+    };
     let world = World::with(setup).await;
     let listen = free_address((Ipv4Addr::LOCALHOST, 0).into()).await.unwrap();
     let log_file = world.folder.join("second.log");
