@@ -3,11 +3,13 @@
 //! Nothing here reads a clock, draws a random number, awaits I/O or knows a database. Time and ids
 //! are passed in, so every run can be replayed bit for bit.
 
+pub mod calling;
 mod ids;
 pub mod interview;
 mod machine;
 pub mod policy;
 pub mod ports;
+pub mod prompt;
 pub mod screening;
 mod signal;
 #[cfg(test)]

@@ -5,6 +5,7 @@ mod command;
 mod names;
 mod notice;
 mod refusal;
+mod seal;
 mod secrets;
 mod settings;
 mod values;
@@ -21,10 +22,11 @@ pub use command::{
     Command, DialingArgs, DialingVerb, HealthcheckArgs, ImportArgs, ImportSource, TokenArgs,
 };
 pub use notice::Notice;
+pub use seal::{SealKey, SealKeys};
 pub use settings::Settings;
 pub use values::{
-    EngineUrl, InvalidClock, InvalidFilter, InvalidTtl, InvalidUrl, LogFilter, LogFormat,
-    RecordingHosts, ServerUrl, SimulatedClock,
+    EngineUrl, FirstProvider, InvalidClock, InvalidFilter, InvalidTtl, InvalidUrl, LogFilter,
+    LogFormat, RecordingHosts, ServerUrl, SimulatedClock,
 };
 
 use secrets::Given;
@@ -82,6 +84,14 @@ pub enum ConfigError {
         #[source]
         source: std::io::Error,
     },
+    /// A key is no key.
+    #[error(
+        "{name} must be 32 bytes in base64 or hexadecimal digits, as of `openssl rand -base64 32`"
+    )]
+    SealKey {
+        /// The variable.
+        name: &'static str,
+    },
     /// No PostgreSQL URL.
     #[error("DATABASE_URL (--database-url) must begin with postgres:// or postgresql://")]
     DatabaseUrl,
@@ -120,6 +130,10 @@ pub struct Config {
     pub service_token: Option<SecretString>,
     /// What people's tokens are signed with.
     pub jwt_secret: Option<SecretString>,
+    /// What credentials are sealed with.
+    pub seal_keys: SealKeys,
+    /// What `CALL_PROVIDER` is until somebody says otherwise.
+    pub first_provider: FirstProvider,
     /// Calls that may run at once, over all instances.
     pub dial_permits: u32,
     /// What Twilio knows us by.
@@ -179,8 +193,9 @@ impl Config {
     ///
     /// # Errors
     /// [`ConfigError`] when a secret cannot be had or values do not fit each other.
-    pub fn new(settings: Settings) -> Result<Self, ConfigError> {
+    pub fn new(mut settings: Settings) -> Result<Self, ConfigError> {
         let local = (Ipv4Addr::LOCALHOST, settings.port.unwrap_or(PORT_DEFAULT));
+        let twilio = twilio(&mut settings)?;
         let database_url = Given {
             name: "DATABASE_URL",
             value: settings.database_url,
@@ -201,17 +216,16 @@ impl Config {
             value: settings.jwt_secret,
             file: settings.jwt_secret_file,
         };
-        let twilio_sid = Given {
-            name: "TWILIO_ACCOUNT_SID",
-            value: settings.twilio_account_sid,
-            file: settings.twilio_account_sid_file,
+        let seal_key = Given {
+            name: "RINGMASTER_SEAL_KEY",
+            value: settings.seal_key,
+            file: settings.seal_key_file,
         };
-        let twilio_token = Given {
-            name: "TWILIO_AUTH_TOKEN",
-            value: settings.twilio_auth_token,
-            file: settings.twilio_auth_token_file,
+        let seal_keys_old = Given {
+            name: "RINGMASTER_SEAL_KEYS_OLD",
+            value: settings.seal_keys_old,
+            file: settings.seal_keys_old_file,
         };
-        let twilio = twilio_sid.read()?.zip(twilio_token.read()?);
         if settings.simulated_clock.is_some() && !settings.engine.is_local() {
             return Err(ConfigError::SimulatedClockOutside);
         }
@@ -230,8 +244,10 @@ impl Config {
             webhook_secret: webhook_secret.read()?,
             service_token: service_token.read()?,
             jwt_secret: jwt_secret.read()?,
+            seal_keys: SealKeys::read(seal_key.read()?, seal_keys_old.read()?)?,
+            first_provider: settings.first_provider,
             dial_permits: settings.dial_permits,
-            twilio: twilio.map(|(sid, token)| TwilioAccount { sid, token }),
+            twilio,
             recording_hosts: settings.recording_hosts.0,
             recording_bytes_max: settings.recording_bytes_max,
             workers: settings.workers.unwrap_or_else(half_of_the_cores),
@@ -289,6 +305,22 @@ impl Config {
 fn half_of_the_cores() -> NonZeroUsize {
     let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
     NonZeroUsize::new(cores / 2).unwrap_or(NonZeroUsize::MIN)
+}
+
+/// Half a login is none.
+fn twilio(settings: &mut Settings) -> Result<Option<TwilioAccount>, ConfigError> {
+    let sid = Given {
+        name: "TWILIO_ACCOUNT_SID",
+        value: settings.twilio_account_sid.take(),
+        file: settings.twilio_account_sid_file.take(),
+    };
+    let token = Given {
+        name: "TWILIO_AUTH_TOKEN",
+        value: settings.twilio_auth_token.take(),
+        file: settings.twilio_auth_token_file.take(),
+    };
+    let login = sid.read()?.zip(token.read()?);
+    Ok(login.map(|(sid, token)| TwilioAccount { sid, token }))
 }
 
 fn postgres_url(url: SecretString) -> Result<SecretString, ConfigError> {

@@ -6,13 +6,14 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use domain::interview::CallReport;
 use domain::ports::{
     Analysis, AnalysisRequest, Analyzer, BoxFuture, CallEngine, Clock, DialRequest, EngineError,
-    EngineListing, LostDial, Sighting,
+    EngineListing, LostDial, ProviderRefresh, Sighting,
 };
 use domain::{CallId, Provider};
 use serde_json::json;
 use supervisor::{SyncError, SyncReport};
 use tokio::time::error::Elapsed;
 use tracing::{info, warn};
+use uuid::Uuid;
 
 use crate::readiness::{Check, Report};
 
@@ -187,6 +188,13 @@ impl<E: Analyzer> Analyzer for Watched<E> {
     }
 }
 
+impl<E: ProviderRefresh> ProviderRefresh for Watched<E> {
+    // Best effort, and so no sign of how the engine is.
+    fn refresh_provider(&self, user: Uuid) -> BoxFuture<'_, Result<(), EngineError>> {
+        self.engine.refresh_provider(user)
+    }
+}
+
 /// Says what came of the reconciliation of a start, for those who look and for the log.
 pub(crate) fn reconciled(asked: Result<Result<SyncReport, SyncError>, Elapsed>) -> Report {
     let not = "not reconciled with the call engine";
@@ -270,7 +278,7 @@ mod tests {
         assert_eq!(note(&health), (false, "the call engine cannot be reached".to_owned()));
         assert!(health.report().details["failingSince"].is_string());
         let lost = LostDial {
-            intent: uuid::Uuid::nil().into(),
+            intent: Uuid::nil().into(),
             phone: domain::Phone::parse("+919529117230").unwrap(),
             since: Noon.now(),
         };

@@ -2,11 +2,12 @@
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::extract::Page;
 
 /// `{"success": true, "data": …, "message"?: …}`.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Data<T> {
     success: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -29,7 +30,7 @@ impl<T> Data<T> {
 }
 
 /// `{"success": true, "data": […], "pagination": {…}, "meta": {…}}`.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct List<T> {
     success: bool,
     data: Vec<T>,
@@ -53,7 +54,7 @@ impl<T> List<T> {
 }
 
 /// Where in the whole list a page lies.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Pagination {
     page: u32,
@@ -81,7 +82,7 @@ impl Pagination {
 }
 
 /// When, and at which position of the event log, a page was read: list, then subscribe from `seq`.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Meta {
     /// The instant of the read.

@@ -7,6 +7,7 @@
 
 mod body;
 mod family;
+mod if_match;
 mod introspect;
 mod json;
 mod page;
@@ -19,6 +20,7 @@ mod words;
 
 pub use body::{BodyMax, RawBody};
 pub use family::Family;
+pub use if_match::{IfMatch, etag};
 pub use json::Json;
 pub use page::{LIMIT_DEFAULT, LIMIT_MAX, Page, Paged};
 pub use path::Path;

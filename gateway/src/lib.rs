@@ -18,6 +18,7 @@ mod ops;
 pub mod output;
 pub mod problem;
 pub mod readiness;
+pub mod refresh;
 pub mod request_id;
 pub mod router;
 pub mod routes;

@@ -49,6 +49,8 @@ pub enum Code {
     NotInQuarantine,
     /// The path exists, with other methods.
     MethodNotAllowed,
+    /// Every provider that could carry the call is switched off.
+    NoProviderEnabled,
     /// The thing changed, or is in a state that does not allow this.
     Conflict,
     /// The first request with this `Idempotency-Key` is still running.
@@ -85,6 +87,8 @@ pub enum Code {
     JournalUnavailable,
     /// Every place for this kind of work is taken.
     Overloaded,
+    /// There is no key that credentials could be sealed or opened with.
+    SealingNotConfigured,
     /// The server is not ready to take work.
     NotReady,
     /// The server is on its way out.
@@ -145,6 +149,7 @@ impl Code {
             Self::EngineOff
             | Self::RecordingsNotConfigured
             | Self::EngineUnreachable
+            | Self::SealingNotConfigured
             | Self::NotReady
             | Self::ShuttingDown
             | Self::Overloaded => Loudness::Quiet,
@@ -174,6 +179,7 @@ impl Code {
             Self::RecordingRefused => (S::NOT_FOUND, "recording_refused"),
             Self::NotInQuarantine => (S::NOT_FOUND, "not_in_quarantine"),
             Self::MethodNotAllowed => (S::METHOD_NOT_ALLOWED, "method_not_allowed"),
+            Self::NoProviderEnabled => (S::CONFLICT, "no_provider_enabled"),
             Self::Conflict => (S::CONFLICT, "conflict"),
             Self::IdempotencyInFlight => (S::CONFLICT, "idempotency_in_flight"),
             Self::VersionMismatch => (S::PRECONDITION_FAILED, "version_mismatch"),
@@ -192,6 +198,7 @@ impl Code {
             Self::RecordingsNotConfigured => (S::SERVICE_UNAVAILABLE, "recordings_not_configured"),
             Self::JournalUnavailable => (S::SERVICE_UNAVAILABLE, "journal_unavailable"),
             Self::Overloaded => (S::SERVICE_UNAVAILABLE, "overloaded"),
+            Self::SealingNotConfigured => (S::SERVICE_UNAVAILABLE, "sealing_not_configured"),
             Self::NotReady => (S::SERVICE_UNAVAILABLE, "not_ready"),
             Self::ShuttingDown => (S::SERVICE_UNAVAILABLE, "shutting_down"),
             Self::TimedOut => (S::SERVICE_UNAVAILABLE, "timed_out"),

@@ -95,6 +95,17 @@ impl Route {
         Self::new(Method::POST, path, access, handler)
     }
 
+    /// A `PUT` of handlers that share `state`.
+    pub fn put_with<S, H, T>(state: S, path: &'static str, access: Access, handler: H) -> Self
+    where
+        S: Clone + Send + Sync + 'static,
+        H: Handler<T, S>,
+        T: 'static,
+    {
+        let handler = on(MethodFilter::PUT, handler).with_state(state);
+        Self::new(Method::PUT, path, access, handler)
+    }
+
     /// A `DELETE` of handlers that share `state`.
     pub fn delete_with<S, H, T>(state: S, path: &'static str, access: Access, handler: H) -> Self
     where

@@ -7,15 +7,17 @@ use actors::kinds::{InterviewPerformer, ScreeningPerformer};
 use anyhow::{Context as _, bail};
 use domain::TenantId;
 use domain::ports::{
-    Analyzer, CallEngine, Clock, FactSink, Facts, Journal, Recordings, Store, StoredFact,
+    Analyzer, CallEngine, Clock, FactSink, Facts, Journal, ProviderRefresh, Recordings, Store,
+    StoredFact,
 };
 use metrics_exporter_prometheus::PrometheusHandle;
 use persistence::embedded::{
     EmbeddedError, EmbeddedServer, ServerState, Settings, check_durability,
 };
 use persistence::{
-    Database, DatabaseClock, GroupJournal, InterviewRepository, JournalSettings, Limits,
-    Migrations, NodeDatabase, Pace, PgStore, Queries, Retired, ScreeningRepository, check_login,
+    CallingStore, Database, DatabaseClock, GroupJournal, InterviewRepository, JournalSettings,
+    Keyring, Limits, Migrations, NodeDatabase, Pace, PgStore, Queries, Retired,
+    ScreeningRepository, check_login,
 };
 use providers::{
     MrHire, MrHireReader, MrHireSettings, RecordingClient, RecordingSettings, TwilioLogin,
@@ -29,12 +31,14 @@ use tracing::{info, warn};
 use uuid::Uuid;
 
 use crate::AppState;
-use crate::config::{Config, EngineUrl, ImportArgs, TwilioAccount};
+use crate::config::{Config, EngineUrl, FirstProvider, ImportArgs, SealKey, TwilioAccount};
 use crate::engine::{self, EngineHealth, Watched};
 use crate::live::{LiveHub, LiveServices, LiveState};
 use crate::readiness::{Readiness, Report, Switch, Weight};
+use crate::refresh::Refresher;
 use crate::request_id::RequestIds;
 use crate::router;
+use crate::routes::calling::Calling;
 use crate::routes::{self, Services};
 use crate::server::{ExitPlan, Limits as ServerLimits, Server, Sockets, watch};
 use crate::state::Parts;
@@ -195,6 +199,7 @@ async fn import_into(
         journal: Arc::new(journal),
         store: Arc::new(PgStore::new(storage.database.clone())),
         target: Arc::new(Queries::new(storage.database.clone())),
+        configs: Arc::new(CallingStore::new(storage.database.clone(), keyring(config))),
         repository: Arc::new(InterviewRepository),
         evidence: Arc::new(MrHireReader),
         clock,
@@ -291,6 +296,11 @@ impl House {
         );
         let client = MrHire::new(engine_settings(config)?)?;
         let engine = Arc::new(EngineHealth::new(client.is_on(), Arc::clone(&clock)));
+        let keys = keyring(config);
+        if let FirstProvider::Named(provider) = config.first_provider {
+            let calling = CallingStore::new(database.clone(), Arc::clone(&keys));
+            calling.begin_with(provider, clock.now()).await.context("CALL_PROVIDER")?;
+        }
         let rooms = Rooms::build(Base {
             database: database.clone(),
             clock,
@@ -298,6 +308,7 @@ impl House {
             feed,
             engine: Arc::new(Watched::new(client, Arc::clone(&engine))),
             recordings: Arc::new(RecordingClient::new(recording_settings(config)?)?),
+            keys,
             settings: TreeSettings { permits: config.dial_permits, ..TreeSettings::default() },
         });
         Ok(Self { rooms: rooms.await?, engine, journal_task })
@@ -318,6 +329,8 @@ pub struct Base<E> {
     pub engine: Arc<E>,
     /// Fetches recordings.
     pub recordings: Arc<dyn Recordings>,
+    /// Seals credentials.
+    pub keys: Arc<Keyring>,
     /// The bounds of the tree.
     pub settings: TreeSettings,
 }
@@ -339,8 +352,12 @@ impl Rooms {
     ///
     /// # Errors
     /// When the tree does not start, or the log cannot be read.
-    pub async fn build<E: CallEngine + Analyzer + 'static>(base: Base<E>) -> anyhow::Result<Self> {
-        let Base { database, clock, journal, feed, engine, recordings, settings } = base;
+    pub async fn build<E: CallEngine + Analyzer + ProviderRefresh + 'static>(
+        base: Base<E>,
+    ) -> anyhow::Result<Self> {
+        let Base { database, clock, journal, feed, engine, keys, recordings, settings } = base;
+        let calling = CallingStore::new(database.clone(), keys);
+        let calling = calling_of(calling, Arc::clone(&engine) as _, Arc::clone(&clock));
         let store = Arc::new(PgStore::new(database.clone()));
         let queries = Arc::new(Queries::new(database));
         let calls = Arc::clone(&engine) as Arc<dyn CallEngine>;
@@ -370,6 +387,7 @@ impl Rooms {
             tree: Arc::clone(&tree),
             evidence: Arc::new(MrHireReader),
             clock,
+            calling: Arc::new(calling),
         };
         Ok(Self { tree, interviews, services, live })
     }
@@ -407,6 +425,28 @@ fn recording_settings(config: &Config) -> anyhow::Result<RecordingSettings> {
         simulated,
         bytes_max: config.recording_bytes_max,
     })
+}
+
+/// Puts what calls are placed with behind its ports.
+fn calling_of(
+    store: CallingStore,
+    engine: Arc<dyn ProviderRefresh>,
+    clock: Arc<dyn Clock>,
+) -> Calling {
+    let store = Arc::new(store);
+    Calling {
+        configs: Arc::clone(&store) as _,
+        settings: Arc::clone(&store) as _,
+        prompts: Arc::clone(&store) as _,
+        choices: store,
+        refresh: Refresher::new(engine),
+        clock,
+    }
+}
+
+fn keyring(config: &Config) -> Arc<Keyring> {
+    let old: Vec<_> = config.seal_keys.old.iter().map(SealKey::expose).collect();
+    Arc::new(Keyring::new(config.seal_keys.current.as_ref().map(SealKey::expose), &old))
 }
 
 /// Names this process among the writers of the journal.

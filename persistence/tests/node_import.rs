@@ -12,11 +12,13 @@ use chrono::{DateTime, Utc};
 use common::rows::InterviewRow;
 use common::{World, with_world};
 use domain::ports::{
-    Clock, FactSink, InterviewQueries as _, NodeTable, Resolution, Resolver as _, Scope,
-    StoredFact, Whose,
+    CallConfigs as _, Clock, ConfigAccess, FactSink, InterviewQueries as _, NodeTable, Resolution,
+    Resolver as _, Scope, StoredFact, Whose,
 };
 use domain::{CallId, EntityId, TenantId};
-use persistence::{GroupJournal, InterviewRepository, JournalSettings, NodeDatabase};
+use persistence::{
+    CallingStore, GroupJournal, InterviewRepository, JournalSettings, Keyring, NodeDatabase,
+};
 use providers::MrHireReader;
 use sqlx::Executor as _;
 use supervisor::{ImportSummary, NodeImport, TableReport};
@@ -43,7 +45,15 @@ const NODE_SCHEMA: &str = r#"
     create table node.system_configs (
         id uuid primary key default gen_random_uuid(), key varchar unique, value text
     );
-    create table node.ai_call_prompts (id uuid primary key);
+    create table node.ai_call_prompts (
+        id uuid primary key, name varchar, "systemPrompt" text, platform varchar,
+        "belongsToId" uuid, "isActive" boolean not null default true,
+        "createdAt" timestamp not null default '2025-03-01T04:05:06'
+    );
+    create table node.hr_call_configs (
+        id uuid primary key, "userId" uuid unique, "allowedProviders" jsonb,
+        "defaultProvider" varchar, credentials jsonb, "isActive" boolean not null default true
+    );
     create table mas_crm.aarya_call_batches (id uuid primary key);
     insert into mas_crm.aarya_call_batches values (gen_random_uuid()), (gen_random_uuid());
 "#;
@@ -120,6 +130,7 @@ async fn import(world: &World) -> ImportSummary {
         journal: Arc::new(journal),
         store: Arc::new(world.store.clone()),
         target: Arc::new(world.queries.clone()),
+        configs: Arc::new(calling(world)),
         repository: Arc::new(InterviewRepository),
         evidence: Arc::new(MrHireReader),
         clock: Arc::new(Still(world.now().await)),
@@ -128,6 +139,11 @@ async fn import(world: &World) -> ImportSummary {
     let summary = import.run().await.unwrap();
     task.abort();
     summary
+}
+
+fn calling(world: &World) -> CallingStore {
+    let key: [u8; 32] = std::array::from_fn(|place| u8::try_from(place).unwrap());
+    CallingStore::new(world.database.clone(), Arc::new(Keyring::new(Some(&key), &[])))
 }
 
 fn table(summary: &ImportSummary, table: NodeTable) -> &TableReport {
@@ -275,6 +291,49 @@ async fn reports_find_an_imported_interview_and_a_later_import_brings_its_end() 
         assert_eq!(detail.summary.outcome.map(|outcome| outcome.as_str()), Some("completed"));
         assert_eq!(world.count("select count(*) from wakes").await, 0);
         assert_eq!(world.count("select count(*) from inbox").await, 0);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn prompts_and_configurations_come_once_and_credentials_are_sealed() {
+    with_world(async |world| {
+        let rows = r#"
+            insert into node.ai_call_prompts (id, name, "systemPrompt", platform, "belongsToId") values
+                ('00000000-0000-0000-0000-0000000000c1', 'All', 'Hello {{candidateName}}.', null, null),
+                ('00000000-0000-0000-0000-0000000000c2', 'Mine', 'Hi.', 'vapi',
+                    '00000000-0000-0000-0000-00000000bbbb'),
+                ('00000000-0000-0000-0000-0000000000c3', 'Broken', 'Hello {{#if x}}', null, null),
+                ('00000000-0000-0000-0000-0000000000c4', 'Strange', 'Hi.', 'skype', null),
+                ('00000000-0000-0000-0000-0000000000c5', '   ', 'Hi.', null, null);
+            insert into node.hr_call_configs (id, "userId", "allowedProviders", "defaultProvider",
+                credentials) values
+                ('00000000-0000-0000-0000-0000000000d1', '00000000-0000-0000-0000-00000000bbbb',
+                    '["vapi", "elevenlabs"]', 'elevenlabs', '{"vapi": {"key": "hunter2"}}'),
+                ('00000000-0000-0000-0000-0000000000d2', gen_random_uuid(), '["skype"]', null, null),
+                ('00000000-0000-0000-0000-0000000000d3', gen_random_uuid(), '[]', 'vapi', null),
+                ('00000000-0000-0000-0000-0000000000d4', gen_random_uuid(), '["vapi"]', 'elevenlabs', null);
+        "#;
+        prepare(world, &[rows]).await;
+        let first = import(world).await;
+        assert_eq!(counts(table(&first, NodeTable::Prompts)), [5, 2, 0, 3], "{first:?}");
+        assert_eq!(counts(table(&first, NodeTable::CallConfigs)), [4, 1, 0, 3], "{first:?}");
+        let kept = "select count(*) from ai_call_prompts
+            where id = '00000000-0000-0000-0000-0000000000c1' and created_at = '2025-03-01T04:05:06Z'";
+        assert_eq!(world.count(kept).await, 1);
+        let bare = "select count(*) from hr_call_configs where position('hunter2'::bytea in credentials) > 0";
+        assert_eq!(world.count(bare).await, 0, "what is stored is sealed");
+        let user = Uuid::from_u128(0xbbbb);
+        let (access, _) = calling(world).opened_config(TENANT, user).await.unwrap().unwrap();
+        let ConfigAccess::Active { config, credentials } = access else { panic!("{access:?}") };
+        assert_eq!(config.providers.default().as_str(), "elevenlabs");
+        assert_eq!(credentials.unwrap().expose(), r#"{"vapi":{"key":"hunter2"}}"#);
+        assert!(!format!("{first:?}").contains("hunter2"));
+
+        let second = import(world).await;
+        assert_eq!(counts(table(&second, NodeTable::Prompts)), [5, 0, 2, 3]);
+        assert_eq!(counts(table(&second, NodeTable::CallConfigs)), [4, 0, 1, 3]);
+        assert_eq!(second.written, 0);
     })
     .await;
 }

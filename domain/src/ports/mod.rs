@@ -1,9 +1,12 @@
 //! The ports: what the core asks of the store, the providers and the clock.
 
+mod call_configs;
+mod calling;
 mod dialing;
 mod engine;
 mod journal;
 mod node_backend;
+mod prompts;
 mod queries;
 mod recordings;
 mod store;
@@ -13,6 +16,11 @@ use std::pin::Pin;
 
 use chrono::{DateTime, Utc};
 
+pub use call_configs::{
+    CallConfigs, ConfigAccess, ConfigChange, ConfigPage, ConfigRefusal, ConfigSaved,
+    CredentialsChange, HrCallConfig, SystemConfig, SystemConfigs,
+};
+pub use calling::{CallingSettings, Expected, ProviderRefresh};
 pub use dialing::{DialScope, DialStop, Dialing};
 pub use engine::{
     Analysis, AnalysisRequest, Analyzer, CallEngine, DialRequest, EngineError, EngineListing,
@@ -23,6 +31,7 @@ pub use journal::{
     LedgerAnswer, SignalRow, State, Step, Verdict, VerdictName, Wake,
 };
 pub use node_backend::{ImportedTimes, NodeBackend, NodeImports, NodeRow, NodeTable};
+pub use prompts::{NewPrompt, PromptChange, PromptEditor, PromptPage, PromptRefusal, Prompts};
 pub use queries::{
     ApplicationImport, Applications, ImportRefusal, ImportReport, InterviewDetail, InterviewFilter,
     InterviewOwners, InterviewPage, InterviewQueries, InterviewStats, InterviewSummary,

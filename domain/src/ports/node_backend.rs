@@ -5,7 +5,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::{BoxFuture, StoreError};
+use super::{BoxFuture, NewPrompt, StoreError};
 use crate::ids::{EntityId, TenantId};
 
 type Answer<'a, T> = BoxFuture<'a, Result<T, StoreError>>;
@@ -131,6 +131,14 @@ pub trait NodeImports: Send + Sync {
     /// Gives interviews the times that they had there: lists and figures are by those. The time of the last
     /// change only where nothing happened here since.
     fn backdate(&self, tenant: TenantId, times: Vec<ImportedTimes>) -> Answer<'_, ()>;
+    /// Writes a prompt under the id that it had there, unless there is one; answers whether it did.
+    fn put_prompt(
+        &self,
+        tenant: TenantId,
+        id: Uuid,
+        prompt: NewPrompt,
+        at: DateTime<Utc>,
+    ) -> Answer<'_, bool>;
     /// Writes a setting unless it has a value here; answers whether it did.
     fn put_setting(
         &self,

@@ -10,16 +10,11 @@ use crate::ids::{EntityId, Kind};
 use crate::interview::{DialOrder, InterviewEvent};
 use crate::machine::{Decision, IntentMove, Machine, Rejected};
 use crate::policy::{CallingWindow, Score, Stages, weighted_mean};
+use crate::prompt::BUILT_IN;
 use crate::signal::Signal;
 use crate::value::CallId;
 
 pub(super) type Decided = Result<Decision<Screening>, Rejected>;
-
-/// What the agent is told until prompts can be written; the engine puts in name and role by itself.
-const SYSTEM_PROMPT: &str = "You are a friendly interviewer who screens candidates by telephone. \
-    Greet the candidate by name, say that you are an AI assistant, and ask whether it is a good time. \
-    Ask about their experience, the skills the role needs, current and expected pay, notice period and \
-    location, one question at a time. Thank them and end the call within fifteen minutes.";
 
 impl Machine for Screening {
     const KIND: Kind = Kind::Screening;
@@ -150,7 +145,7 @@ impl Known {
             phone: self.profile.phone.clone(),
             candidate_name: self.profile.candidate_name.clone(),
             role: self.profile.job_title.clone(),
-            system_prompt: SYSTEM_PROMPT.to_owned(),
+            system_prompt: BUILT_IN.to_owned(),
             belongs_to: self.profile.belongs_to,
             zone: self.profile.zone,
             attempt,

@@ -21,6 +21,8 @@ pub enum Notice {
     WebhookSecretUnset,
     /// Our own services are not recognised.
     ServiceTokenUnset,
+    /// No credentials can be saved.
+    SealKeyUnset,
     /// Nothing is dialled.
     EngineOff,
     /// Recordings at Twilio are not passed on.
@@ -49,6 +51,9 @@ impl fmt::Display for Notice {
             Self::ServiceTokenUnset => {
                 "INTERNAL_SERVICE_TOKEN is not set: routes for our own services answer 401"
             }
+            Self::SealKeyUnset => {
+                "RINGMASTER_SEAL_KEY is not set: providers' credentials cannot be saved"
+            }
             Self::EngineOff => {
                 "MR_HIRE_BACKEND_URL is empty: the call engine is off, nothing is dialled or synced"
             }
@@ -67,6 +72,7 @@ pub(super) fn of(config: &Config) -> Vec<Notice> {
         (jwt_bytes.is_some_and(|bytes| bytes < JWT_SECRET_BYTES_MIN), Notice::JwtSecretShort),
         (config.webhook_secret.is_none(), Notice::WebhookSecretUnset),
         (config.service_token.is_none(), Notice::ServiceTokenUnset),
+        (config.seal_keys.current.is_none(), Notice::SealKeyUnset),
         (config.engine == EngineUrl::Off, Notice::EngineOff),
         (config.twilio.is_none(), Notice::TwilioUnset),
         (config.redis_named, Notice::RedisUnused),

@@ -10,8 +10,8 @@ use domain::policy::PERMITS_DEFAULT;
 use secrecy::SecretString;
 
 use super::values::{
-    EngineUrl, LOG_DEFAULT, LogFilter, LogFormat, RECORDING_BYTES_MAX_DEFAULT, RecordingHosts,
-    SimulatedClock, address, secret,
+    EngineUrl, FirstProvider, LOG_DEFAULT, LogFilter, LogFormat, RECORDING_BYTES_MAX_DEFAULT,
+    RecordingHosts, SimulatedClock, address, secret,
 };
 
 /// The settings as they were given; understood before and after a command.
@@ -76,6 +76,29 @@ pub struct Settings {
     /// File that holds the key of people's bearer tokens.
     #[arg(long, global = true, env = "JWT_SECRET_FILE", value_name = "FILE")]
     pub jwt_secret_file: Option<PathBuf>,
+
+    /// Key that providers' credentials are sealed with: 32 bytes in base64 or hex; without it none are saved.
+    #[arg(long, global = true, env = "RINGMASTER_SEAL_KEY", hide_env_values = true)]
+    #[arg(value_name = "KEY", value_parser = secret)]
+    pub seal_key: Option<SecretString>,
+
+    /// File that holds the sealing key.
+    #[arg(long, global = true, env = "RINGMASTER_SEAL_KEY_FILE", value_name = "FILE")]
+    pub seal_key_file: Option<PathBuf>,
+
+    /// Keys that only open what was sealed before, separated by commas.
+    #[arg(long, global = true, env = "RINGMASTER_SEAL_KEYS_OLD", hide_env_values = true)]
+    #[arg(value_name = "KEYS", value_parser = secret)]
+    pub seal_keys_old: Option<SecretString>,
+
+    /// File that holds the old sealing keys.
+    #[arg(long, global = true, env = "RINGMASTER_SEAL_KEYS_OLD_FILE", value_name = "FILE")]
+    pub seal_keys_old_file: Option<PathBuf>,
+
+    /// Who carries calls where nobody says: written once, as the default tenant's setting.
+    #[arg(long = "call-provider", global = true, env = "CALL_PROVIDER", value_name = "PROVIDER")]
+    #[arg(default_value = "")]
+    pub first_provider: FirstProvider,
 
     /// Calls that may run at once, over all instances; dials beyond them wait.
     #[arg(long, global = true, env = "RINGMASTER_DIAL_PERMITS", value_name = "CALLS")]

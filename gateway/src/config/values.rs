@@ -11,7 +11,7 @@ use chrono::Duration;
 use chrono::{DateTime, Utc};
 use clap::ValueEnum;
 use domain::ports::RecordingHost;
-use domain::{InvalidValue, TenantId};
+use domain::{InvalidValue, Provider, TenantId};
 use secrecy::SecretString;
 use tracing_subscriber::EnvFilter;
 use uuid::Uuid;
@@ -70,6 +70,26 @@ impl FromStr for EngineUrl {
         match text.trim() {
             "" => Ok(Self::Off),
             url => base_url(url).map(Self::At),
+        }
+    }
+}
+
+/// What `CALL_PROVIDER` is until it is data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FirstProvider {
+    /// Not said.
+    Unset,
+    /// This one.
+    Named(Provider),
+}
+
+impl FromStr for FirstProvider {
+    type Err = InvalidValue;
+
+    fn from_str(text: &str) -> Result<Self, InvalidValue> {
+        match text.trim() {
+            "" => Ok(Self::Unset),
+            name => Provider::parse(name).map(Self::Named),
         }
     }
 }

@@ -45,6 +45,7 @@ pub(super) const fn page(code: Code) -> Page {
         | Code::Forbidden
         | Code::ScopeForbidden => about_the_caller(code),
         Code::Conflict
+        | Code::NoProviderEnabled
         | Code::IdempotencyInFlight
         | Code::VersionMismatch
         | Code::IdempotencyKeyReused
@@ -62,6 +63,7 @@ pub(super) const fn page(code: Code) -> Page {
         | Code::EngineOff
         | Code::JournalUnavailable
         | Code::Overloaded
+        | Code::SealingNotConfigured
         | Code::NotReady
         | Code::ShuttingDown
         | Code::TimedOut => about_the_server(code),
@@ -239,6 +241,12 @@ const fn about_the_moment(code: Code) -> Page {
             "It changed since you last read it, or it has already ended.",
             "Read it again and decide again.",
         ),
+        Code::NoProviderEnabled => of(
+            "No provider is switched on",
+            "Every provider that could carry the call is switched off, so no call can be placed.",
+            "The recruiter's default, the tenant's `CALL_PROVIDER` and `vapi` are none of `ENABLED_CALL_PROVIDERS`.",
+            "Switch one of them on at /api/v1/system-config/ENABLED_CALL_PROVIDERS, or name another provider.",
+        ),
         Code::IdempotencyInFlight => of(
             "Request still running",
             "The first request with this `Idempotency-Key` has not ended yet.",
@@ -310,6 +318,12 @@ const fn about_the_server(code: Code) -> Page {
             "Every place for this kind of work is taken.",
             "More arrives than is finished.",
             "Repeat as `Retry-After` says, and more slowly.",
+        ),
+        Code::SealingNotConfigured => of(
+            "Sealing is not configured",
+            "Providers' credentials are stored sealed, and this server lacks the key to seal or to open these.",
+            "`RINGMASTER_SEAL_KEY` is unset, or the key that they were sealed with is none of `RINGMASTER_SEAL_KEYS_OLD`.",
+            "Set the key and restart the server; everything but the credentials can be saved without it.",
         ),
         Code::NotReady => of(
             "Not ready",

@@ -1,6 +1,7 @@
 //! The routes of each kind, beside the server's own.
 
 mod applications;
+pub mod calling;
 mod dialing;
 mod interviews;
 mod recordings;
@@ -51,6 +52,8 @@ pub struct Services {
     pub evidence: Arc<dyn EvidenceReader>,
     /// Tells the time.
     pub clock: Arc<dyn Clock>,
+    /// What calls are placed with.
+    pub calling: Arc<calling::Calling>,
 }
 
 /// Returns an interview as the list shows it, for the live feed.
@@ -68,9 +71,10 @@ pub fn table(services: Services, live: LiveState) -> Vec<Route> {
     let admin = Access::Roles(ADMINS);
     let recruiter = Access::Roles(RECRUITERS);
     let engine = Access::Webhook(WebhookSource::MrHire);
+    let calling = calling::table(Arc::clone(&services.calling));
     let services = Arc::new(services);
     let s = || Arc::clone(&services);
-    vec![
+    let mut table = vec![
         Route::post_with(s(), "/api/voice-interviews/webhook", engine, webhook::take),
         Route::get_with(s(), "/api/voice-interviews/stats", recruiter, interviews::stats),
         Route::post_with(s(), "/api/voice-interviews/sync", admin, interviews::sync),
@@ -99,7 +103,9 @@ pub fn table(services: Services, live: LiveState) -> Vec<Route> {
         Route::post_with(s(), "/api/v1/dialing/stop", admin, dialing::stop),
         Route::post_with(s(), "/api/v1/dialing/resume", admin, dialing::resume),
         Route::get_with(live, "/ws/v1", Access::InBand, live::upgrade),
-    ]
+    ];
+    table.extend(calling);
+    table
 }
 
 /// Returns what a caller may see: recruiters what belongs to them, administrators their tenant.

@@ -70,6 +70,6 @@ fn unknown(value: InvalidValue) -> PersistenceError {
 }
 
 /// Returns the number of the last fact that the snapshot can know of.
-async fn seq(tx: &mut PgConnection) -> Stored<i64> {
+pub(crate) async fn seq(tx: &mut PgConnection) -> Stored<i64> {
     Ok(sqlx::query_scalar!("select seq from journal_head where id = 1").fetch_one(tx).await?)
 }

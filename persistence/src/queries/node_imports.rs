@@ -2,8 +2,10 @@
 
 use chrono::{DateTime, Utc};
 use domain::TenantId;
-use domain::ports::{ImportedTimes, NodeImports};
+use domain::ports::{ImportedTimes, NewPrompt, NodeImports};
+use domain::prompt::Platform;
 use serde_json::Value;
+use uuid::Uuid;
 
 use super::{Answer, Queries, Stored};
 use crate::patience::in_time;
@@ -11,6 +13,16 @@ use crate::patience::in_time;
 impl NodeImports for Queries {
     fn backdate(&self, tenant: TenantId, times: Vec<ImportedTimes>) -> Answer<'_, ()> {
         in_time(async move { Ok(self.write_times(tenant, &times).await?) })
+    }
+
+    fn put_prompt(
+        &self,
+        tenant: TenantId,
+        id: Uuid,
+        prompt: NewPrompt,
+        at: DateTime<Utc>,
+    ) -> Answer<'_, bool> {
+        in_time(async move { Ok(self.write_prompt(tenant, id, &prompt, at).await?) })
     }
 
     fn put_setting(
@@ -46,6 +58,31 @@ impl Queries {
         .execute(&mut *self.database.store().await?)
         .await?;
         Ok(())
+    }
+
+    async fn write_prompt(
+        &self,
+        tenant: TenantId,
+        id: Uuid,
+        prompt: &NewPrompt,
+        at: DateTime<Utc>,
+    ) -> Stored<bool> {
+        let written = sqlx::query!(
+            "insert into ai_call_prompts (id, tenant_id, version, name, system_prompt, platform,
+                 belongs_to_id, is_active, created_at, updated_at)
+             values ($1, $2, 1, $3, $4, $5, $6, $7, $8, $8)
+             on conflict (id) do nothing",
+            id,
+            tenant.0,
+            prompt.name.as_str(),
+            prompt.text.as_str(),
+            prompt.platform.map(Platform::as_str),
+            prompt.belongs_to,
+            prompt.is_active,
+            at,
+        );
+        let written = written.execute(&mut *self.database.store().await?).await?;
+        Ok(written.rows_affected() > 0)
     }
 
     /// A value that was never set here is null, or not there at all.

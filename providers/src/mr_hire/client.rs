@@ -9,13 +9,14 @@ use domain::Provider;
 use domain::interview::CallReport;
 use domain::ports::{
     Analysis, AnalysisRequest, Analyzer, BoxFuture, CallEngine, DialRequest, EngineError,
-    EngineListing, LostDial, Sighting,
+    EngineListing, LostDial, ProviderRefresh, Sighting,
 };
 use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
 use reqwest::{Body, Client, RequestBuilder, Response, StatusCode, Url};
 use secrecy::{ExposeSecret, SecretString};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use tracing::error;
+use uuid::Uuid;
 
 use super::evidence::read_object;
 use super::leave::LastMoment;
@@ -32,6 +33,8 @@ const PULL_TIMEOUT: Duration = Duration::from_secs(10);
 const DIAL_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long an analysis may take. Source: as above.
 const ANALYZE_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long telling of a changed provider may take; nobody waits for it.
+const REFRESH_TIMEOUT: Duration = Duration::from_secs(5);
 /// The longest answer that is read, in bytes: a list of 100 calls, or one call of two hours.
 const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// How long an engine is left alone that does not know our token.
@@ -160,6 +163,19 @@ impl MrHire {
         let request = self.http.post(url).json(&AnalyzeCall::from(&request));
         let analyzed: CallAnalyzed = self.send(request, ANALYZE_TIMEOUT).await?.accepted()?;
         Ok(analyzed.read())
+    }
+
+    async fn refresh_once(&self, user: Uuid) -> Result<(), EngineError> {
+        let url = self.url(&["call-provider", "refresh"])?;
+        let request = self.http.post(url).json(&json!({ "userId": user }));
+        let answer = self.send(request, REFRESH_TIMEOUT).await?;
+        if answer.status.is_success() { Ok(()) } else { Err(answer.failure()) }
+    }
+}
+
+impl ProviderRefresh for MrHire {
+    fn refresh_provider(&self, user: Uuid) -> BoxFuture<'_, Result<(), EngineError>> {
+        Box::pin(self.refresh_once(user))
     }
 }
 

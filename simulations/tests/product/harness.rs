@@ -118,19 +118,14 @@ pub struct Setup {
     /// Where the engine's webhooks go; to the server when absent.
     pub webhooks: Option<String>,
     pub speed: f64,
-    /// What else the server finds in its environment.
+    /// What the server finds in its environment.
     pub environment: Vec<(&'static str, String)>,
 }
 
 impl Default for Setup {
     fn default() -> Self {
-        Self {
-            faults: Faults::default(),
-            database: None,
-            webhooks: None,
-            speed: SPEED,
-            environment: Vec::new(),
-        }
+        let (faults, environment) = (Faults::default(), Vec::new());
+        Self { faults, database: None, webhooks: None, speed: SPEED, environment }
     }
 }
 
@@ -152,6 +147,7 @@ impl World {
     pub async fn with(setup: Setup) -> Self {
         let folder = Folder::new();
         let mut plan = plan(&folder, setup.database).await;
+        plan.environment = setup.environment;
         migrate(&plan).await.unwrap();
         let speed = Speed::new(setup.speed).unwrap();
         let webhooks = setup.webhooks.unwrap_or_else(|| webhook_url(plan.listen));
@@ -166,7 +162,6 @@ impl World {
             ..EngineSettings::default()
         });
         let engine = engine.await.unwrap();
-        plan.environment = setup.environment;
         plan.engine_url = engine.base_url().to_owned();
         plan.time = Some(WorldTime { anchor: engine.engine().clock().moment(), speed });
         let server = Some(Server::start(&plan).await.unwrap());

@@ -7,6 +7,7 @@
 
 mod bench;
 mod button;
+mod calling;
 mod crowd;
 mod demo;
 mod feed;

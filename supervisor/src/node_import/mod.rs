@@ -1,5 +1,6 @@
 //! Takes over what the Node backend knew, table by table. It may be repeated: what is known here stays.
 
+mod calling;
 mod interviews;
 mod report;
 
@@ -7,8 +8,8 @@ use std::sync::Arc;
 
 use domain::interview::Interview;
 use domain::ports::{
-    Clock, EvidenceReader, Journal, JournalError, NodeBackend, NodeImports, NodeRow, NodeTable,
-    Repository, Store, StoreError,
+    CallConfigs, Clock, EvidenceReader, Journal, JournalError, NodeBackend, NodeImports, NodeRow,
+    NodeTable, Repository, Store, StoreError,
 };
 use domain::{Provider, TenantId};
 use serde_json::Value;
@@ -45,6 +46,8 @@ pub struct NodeImport {
     pub store: Arc<dyn Store>,
     /// Writes what no entity decides.
     pub target: Arc<dyn NodeImports>,
+    /// Writes the recruiters' configurations.
+    pub configs: Arc<dyn CallConfigs>,
     /// Writes the rows of interviews.
     pub repository: Arc<dyn Repository<Interview>>,
     /// Reads a row as a report: the table has the names of the engine's object.
@@ -70,11 +73,11 @@ impl NodeImport {
                 continue;
             };
             summary.add(match table {
-                NodeTable::Interviews => self.copy(table, summary.room()).await?,
-                NodeTable::SystemConfigs => self.copy(table, summary.room()).await?,
-                NodeTable::Users
+                NodeTable::Interviews
+                | NodeTable::SystemConfigs
                 | NodeTable::Prompts
-                | NodeTable::CallConfigs
+                | NodeTable::CallConfigs => self.copy(table, summary.room()).await?,
+                NodeTable::Users
                 | NodeTable::AaryaBatches
                 | NodeTable::MissOzoneCalls
                 | NodeTable::LeadCallLogs => TableReport::not_copied(table, rows),
@@ -92,6 +95,8 @@ impl NodeImport {
             after = Some(last.key.clone());
             match table {
                 NodeTable::SystemConfigs => self.settings(page, &mut report).await?,
+                NodeTable::Prompts => self.prompts(page, &mut report).await?,
+                NodeTable::CallConfigs => self.configs(page, &mut report).await?,
                 _ => self.interviews(page, &mut report).await?,
             }
         }

@@ -18,7 +18,7 @@ use gateway::state::Parts;
 use gateway::wiring::{Base, Rooms};
 use gateway::{router, telemetry};
 use persistence::embedded::{EmbeddedServer, Settings};
-use persistence::{Database, DatabaseClock, Limits, Migrations, Pace, PgStore};
+use persistence::{Database, DatabaseClock, Keyring, Limits, Migrations, Pace, PgStore};
 use providers::{MrHire, MrHireSettings, RecordingClient, RecordingSettings};
 use secrecy::SecretString;
 use supervisor::{Feed, TreeSettings};
@@ -86,6 +86,7 @@ pub(super) async fn build(
             simulated: None,
             bytes_max: 1,
         })?),
+        keys: Arc::new(Keyring::default()),
         settings: TreeSettings::default(),
     })
     .await
