@@ -191,10 +191,12 @@ fn halting() -> Router {
 
 #[tokio::test]
 async fn recording_that_halts_is_given_up() {
-    let (base, client) = platform(halting()).await;
+    let patient = Limits { total: Duration::from_secs(3_600), ..limits() };
+    let (base, client) = platform_within(halting(), patient).await;
     let mut recording = client.fetch(format!("{base}a"), None).await.unwrap();
     assert_eq!(recording.body.next().await.unwrap().as_deref(), Some(SOUND));
-    let error = recording.body.next().await.unwrap_err();
+    let halted = tokio::time::timeout(Duration::from_secs(10), recording.body.next()).await;
+    let error = halted.expect("it is given up").unwrap_err();
     assert!(matches!(error, RecordingError::Unavailable(_)), "{error}");
 }
 
