@@ -26,7 +26,8 @@ create table users (
     name text not null,
     email text,
     phone text,
-    active_head boolean not null,
+    -- The sales head in whose pool an administrator works now; all pools where there is none.
+    active_head uuid,
     deleted_at timestamptz,
     updated_at timestamptz not null,
     constraint users_pkey primary key (tenant_id, id),

@@ -16,16 +16,19 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::Parser;
+use domain::ports::RecordingHost;
 use secrecy::{ExposeSecret, SecretString};
 
-pub use command::{Command, DialingArgs, DialingVerb, HealthcheckArgs, TokenArgs};
+pub use command::{
+    Command, DialingArgs, DialingVerb, HealthcheckArgs, ImportArgs, ImportSource, TokenArgs,
+};
 pub use identity::{Identity, IdentitySettings};
 pub use notice::Notice;
 pub use seal::{SealKey, SealKeys};
 pub use settings::Settings;
 pub use values::{
     EngineUrl, FirstProvider, InvalidClock, InvalidFilter, InvalidTtl, InvalidUrl, LogFilter,
-    LogFormat, ServerUrl, SimulatedClock,
+    LogFormat, RecordingHosts, ServerUrl, SimulatedClock,
 };
 
 use secrets::Given;
@@ -141,6 +144,12 @@ pub struct Config {
     pub first_provider: FirstProvider,
     /// Calls that may run at once, over all instances.
     pub dial_permits: u32,
+    /// What Twilio knows us by.
+    pub twilio: Option<TwilioAccount>,
+    /// Hosts beside the platforms' own that recordings are fetched from.
+    pub recording_hosts: Vec<RecordingHost>,
+    /// The most bytes of a recording that are passed on.
+    pub recording_bytes_max: u64,
     /// Threads that serve.
     pub workers: NonZeroUsize,
     /// Whether `serve` may migrate a database that is not the embedded one.
@@ -152,6 +161,15 @@ pub struct Config {
     /// How it is logged.
     pub log_format: LogFormat,
     redis_named: bool,
+}
+
+/// An account at Twilio.
+#[derive(Clone, Debug)]
+pub struct TwilioAccount {
+    /// Its name.
+    pub sid: SecretString,
+    /// Its token.
+    pub token: SecretString,
 }
 
 impl Cli {
@@ -183,8 +201,9 @@ impl Config {
     ///
     /// # Errors
     /// [`ConfigError`] when a secret cannot be had or values do not fit each other.
-    pub fn new(settings: Settings) -> Result<Self, ConfigError> {
+    pub fn new(mut settings: Settings) -> Result<Self, ConfigError> {
         let local = (Ipv4Addr::LOCALHOST, settings.port.unwrap_or(PORT_DEFAULT));
+        let twilio = twilio(&mut settings)?;
         let database_url = Given {
             name: "DATABASE_URL",
             value: settings.database_url,
@@ -239,6 +258,9 @@ impl Config {
             seal_keys: SealKeys::read(seal_key.read()?, seal_keys_old.read()?)?,
             first_provider: settings.first_provider,
             dial_permits: settings.dial_permits,
+            twilio,
+            recording_hosts: settings.recording_hosts.0,
+            recording_bytes_max: settings.recording_bytes_max,
             workers: settings.workers.unwrap_or_else(half_of_the_cores),
             migrate: settings.migrate,
             simulated_clock: settings.simulated_clock,
@@ -294,6 +316,22 @@ impl Config {
 fn half_of_the_cores() -> NonZeroUsize {
     let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
     NonZeroUsize::new(cores / 2).unwrap_or(NonZeroUsize::MIN)
+}
+
+/// Half a login is none.
+fn twilio(settings: &mut Settings) -> Result<Option<TwilioAccount>, ConfigError> {
+    let sid = Given {
+        name: "TWILIO_ACCOUNT_SID",
+        value: settings.twilio_account_sid.take(),
+        file: settings.twilio_account_sid_file.take(),
+    };
+    let token = Given {
+        name: "TWILIO_AUTH_TOKEN",
+        value: settings.twilio_auth_token.take(),
+        file: settings.twilio_auth_token_file.take(),
+    };
+    let login = sid.read()?.zip(token.read()?);
+    Ok(login.map(|(sid, token)| TwilioAccount { sid, token }))
 }
 
 fn postgres_url(url: SecretString) -> Result<SecretString, ConfigError> {
@@ -392,6 +430,13 @@ mod tests {
         assert!(opened("lms").is_err());
         assert!(Cli::try_parse_from(["ringmaster"]).unwrap().command.is_none());
         assert!(Cli::try_parse_from(["ringmaster", "dialing", "pause"]).is_err());
+        let line = ["ringmaster", "import", "node-backend", "--from", "postgres://u:hunter2@h/d"];
+        let Some(Command::Import(import)) = Cli::try_parse_from(line).unwrap().command else {
+            panic!("another command");
+        };
+        assert_eq!((import.source, import.tenant), (ImportSource::NodeBackend, None));
+        assert!(!format!("{import:?}").contains("hunter2"));
+        assert!(Cli::try_parse_from(["ringmaster", "import", "node-backend"]).is_err());
         let line = ["ringmaster", "dialing", "stop", "--server", "http://a", "--jwt-secret", "k"];
         assert!(matches!(
             Cli::try_parse_from(line).unwrap().command,
@@ -436,6 +481,23 @@ mod tests {
     }
 
     #[test]
+    fn recordings_come_from_named_hosts_and_with_a_whole_login() {
+        let hosts = "recordings.example,cdn.example";
+        let read = config(&["--recording-hosts", hosts, "--twilio-account-sid", "AC1"]).unwrap();
+        let names: Vec<_> = read.recording_hosts.iter().map(RecordingHost::as_str).collect();
+        assert_eq!(names, ["recordings.example", "cdn.example"]);
+        assert!(read.twilio.is_none(), "half a login is none");
+        assert!(read.notices().contains(&Notice::TwilioUnset));
+        let whole = ["--twilio-account-sid", "AC1", "--twilio-auth-token", "t"];
+        assert!(config(&whole).unwrap().twilio.is_some());
+        assert!(config(&["--recording-hosts", ""]).unwrap().recording_hosts.is_empty());
+        for bad in ["127.0.0.1", "localhost", "a.example:443", "https://a.example", "A.example"] {
+            let line = ["ringmaster", "--recording-hosts", bad];
+            assert!(Cli::try_parse_from(line).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
     fn no_secret_is_printed() {
         let config = config(&[
             "--jwt-secret",
@@ -446,6 +508,10 @@ mod tests {
             "hunter2",
             "--database-url",
             "postgres://u:hunter2@h/d",
+            "--twilio-account-sid",
+            "hunter2",
+            "--twilio-auth-token",
+            "hunter2",
         ]);
         let printed = format!("{:?}", config.unwrap());
         assert!(!printed.contains("hunter2"), "{printed}");

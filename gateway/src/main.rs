@@ -5,7 +5,9 @@ use std::process::ExitCode;
 use chrono::{DateTime, Utc};
 use gateway::auth::Grant;
 use gateway::client::{Client, ClientError};
-use gateway::config::{Cli, Command, Config, DialingArgs, HealthcheckArgs, TokenArgs};
+use gateway::config::{
+    Cli, Command, Config, DialingArgs, HealthcheckArgs, ImportArgs, ImportSource, TokenArgs,
+};
 use gateway::{output, telemetry, wiring};
 use tikv_jemallocator::Jemalloc;
 use tokio::runtime::Builder;
@@ -40,6 +42,7 @@ async fn run(command: Command, config: Config) -> ExitCode {
     let done = match command {
         Command::Serve => serve(config).await,
         Command::Migrate => wiring::migrate(config).await,
+        Command::Import(args) => import(config, args).await,
         Command::Token(args) => token(&config, &args),
         Command::Openapi => {
             output::line(gateway::contract::text().trim_end());
@@ -67,6 +70,15 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     }
     let metrics = telemetry::init_metrics()?;
     wiring::serve(config, metrics).await
+}
+
+async fn import(config: Config, args: ImportArgs) -> anyhow::Result<()> {
+    telemetry::init_logs(config.log.to_filter(), config.log_format)?;
+    let summary = match args.source {
+        ImportSource::NodeBackend => wiring::import_node_backend(config, args).await?,
+    };
+    output::line(&serde_json::to_string_pretty(&summary)?);
+    Ok(())
 }
 
 fn token(config: &Config, args: &TokenArgs) -> anyhow::Result<()> {

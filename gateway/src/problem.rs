@@ -47,6 +47,12 @@ pub enum Code {
     NotFound,
     /// There is no such interview, or not for this caller.
     InterviewNotFound,
+    /// The interview has no recording, or no interview of the caller's has it.
+    RecordingNotFound,
+    /// The platform has no such recording, not yet or no longer.
+    RecordingAbsent,
+    /// The recording lies where this server does not fetch from.
+    RecordingRefused,
     /// There is nothing to release: no such entity is in quarantine.
     NotInQuarantine,
     /// The path exists, with other methods.
@@ -65,6 +71,8 @@ pub enum Code {
     BodyTooLarge,
     /// The body's content type is not JSON.
     UnsupportedMediaType,
+    /// The range is malformed, or lies outside of the recording.
+    RangeNotSatisfiable,
     /// An `Idempotency-Key` came back with another request.
     IdempotencyKeyReused,
     /// The route only speaks WebSocket.
@@ -81,6 +89,10 @@ pub enum Code {
     EngineUnreachable,
     /// No call engine is configured.
     EngineOff,
+    /// The platform that keeps a recording answered something unusable.
+    RecordingUnavailable,
+    /// The platform that keeps a recording asks for a login, and none is configured.
+    RecordingsNotConfigured,
     /// The journal cannot commit at the moment.
     JournalUnavailable,
     /// Every place for this kind of work is taken.
@@ -145,6 +157,7 @@ impl Code {
         match self {
             // That the engine is away was said when it went.
             Self::EngineOff
+            | Self::RecordingsNotConfigured
             | Self::EngineUnreachable
             | Self::SealingNotConfigured
             | Self::NotReady
@@ -175,6 +188,9 @@ impl Code {
             Self::RouteNotFound => (S::NOT_FOUND, "route_not_found"),
             Self::NotFound => (S::NOT_FOUND, "not_found"),
             Self::InterviewNotFound => (S::NOT_FOUND, "interview_not_found"),
+            Self::RecordingNotFound => (S::NOT_FOUND, "recording_not_found"),
+            Self::RecordingAbsent => (S::NOT_FOUND, "recording_absent"),
+            Self::RecordingRefused => (S::NOT_FOUND, "recording_refused"),
             Self::NotInQuarantine => (S::NOT_FOUND, "not_in_quarantine"),
             Self::MethodNotAllowed => (S::METHOD_NOT_ALLOWED, "method_not_allowed"),
             Self::Conflict => (S::CONFLICT, "conflict"),
@@ -184,6 +200,7 @@ impl Code {
             Self::VersionMismatch => (S::PRECONDITION_FAILED, "version_mismatch"),
             Self::BodyTooLarge => (S::PAYLOAD_TOO_LARGE, "body_too_large"),
             Self::UnsupportedMediaType => (S::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type"),
+            Self::RangeNotSatisfiable => (S::RANGE_NOT_SATISFIABLE, "range_not_satisfiable"),
             Self::IdempotencyKeyReused => (S::UNPROCESSABLE_ENTITY, "idempotency_key_reused"),
             Self::UpgradeRequired => (S::UPGRADE_REQUIRED, "upgrade_required"),
             Self::VersionRequired => (S::PRECONDITION_REQUIRED, "version_required"),
@@ -192,6 +209,8 @@ impl Code {
             Self::EngineFailed => (S::BAD_GATEWAY, "engine_failed"),
             Self::EngineUnreachable => (S::SERVICE_UNAVAILABLE, "engine_unreachable"),
             Self::EngineOff => (S::SERVICE_UNAVAILABLE, "engine_off"),
+            Self::RecordingUnavailable => (S::BAD_GATEWAY, "recording_unavailable"),
+            Self::RecordingsNotConfigured => (S::SERVICE_UNAVAILABLE, "recordings_not_configured"),
             Self::JournalUnavailable => (S::SERVICE_UNAVAILABLE, "journal_unavailable"),
             Self::Overloaded => (S::SERVICE_UNAVAILABLE, "overloaded"),
             Self::SealingNotConfigured => (S::SERVICE_UNAVAILABLE, "sealing_not_configured"),

@@ -7,7 +7,8 @@ use actors::kinds::{InterviewPerformer, ScreeningPerformer};
 use anyhow::{Context as _, bail};
 use domain::TenantId;
 use domain::ports::{
-    Analyzer, CallEngine, Clock, Facts, Ids, Journal, ProviderRefresh, Standings, Store,
+    Analyzer, CallEngine, Clock, FactSink, Facts, Ids, Journal, ProviderRefresh, Recordings,
+    Standings, Store, StoredFact,
 };
 use metrics_exporter_prometheus::PrometheusHandle;
 use persistence::embedded::{
@@ -15,11 +16,14 @@ use persistence::embedded::{
 };
 use persistence::{
     CallingStore, Database, DatabaseClock, GroupJournal, InterviewRepository, JournalSettings,
-    Keyring, Limits, Migrations, Pace, PgStore, Queries, Retired, ScreeningRepository, check_login,
+    Keyring, Limits, Migrations, NodeDatabase, Pace, PgStore, Queries, Retired,
+    ScreeningRepository, check_login,
 };
-use providers::{MrHire, MrHireReader, MrHireSettings};
+use providers::{
+    MrHire, MrHireReader, MrHireSettings, RecordingClient, RecordingSettings, TwilioLogin,
+};
 use secrecy::ExposeSecret as _;
-use supervisor::{Feed, Interviews, Phase, Ports, Tree, TreeSettings};
+use supervisor::{Feed, ImportSummary, Interviews, NodeImport, Phase, Ports, Tree, TreeSettings};
 use tokio::task::{AbortHandle, JoinHandle};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -28,7 +32,7 @@ use uuid::Uuid;
 
 use crate::AppState;
 use crate::auth::Register;
-use crate::config::{Config, EngineUrl, FirstProvider, SealKey};
+use crate::config::{Config, EngineUrl, FirstProvider, ImportArgs, SealKey, TwilioAccount};
 use crate::engine::{self, EngineHealth, Watched};
 use crate::live::{LiveHub, LiveServices, LiveState};
 use crate::rates::Rates;
@@ -154,6 +158,62 @@ pub async fn migrate(config: Config) -> anyhow::Result<()> {
     closed
 }
 
+/// Takes over what the Node backend's database holds. No actor runs meanwhile, and nothing leaves: what is
+/// due waits for a server. One that runs on the same database may go on.
+///
+/// # Errors
+/// When a database cannot be reached or does not answer.
+pub async fn import_node_backend(
+    config: Config,
+    args: ImportArgs,
+) -> anyhow::Result<ImportSummary> {
+    let source = NodeDatabase::connect(args.from.expose_secret()).await;
+    let source = source.context("RINGMASTER_IMPORT_FROM (--from)")?;
+    let storage = Storage::connect(&config).await?;
+    let tenant = args.tenant.unwrap_or(TenantId::DEFAULT);
+    let imported = import_into(&storage, &config, Arc::new(source), tenant).await;
+    let closed = storage.close().await;
+    let summary = imported.context("the import")?;
+    closed.map(|()| summary)
+}
+
+/// Nobody hears what an import commits: a server that runs reads it from the log.
+struct Unheard;
+
+impl FactSink for Unheard {
+    fn publish(&self, _: Vec<StoredFact>) {}
+}
+
+async fn import_into(
+    storage: &Storage,
+    config: &Config,
+    source: Arc<NodeDatabase>,
+    tenant: TenantId,
+) -> anyhow::Result<ImportSummary> {
+    storage.prepare(config).await.context(storage.named())?;
+    let clock = storage.clock(config).await?;
+    let (journal, journal_task) = GroupJournal::start(
+        storage.database.clone(),
+        instance_name(),
+        JournalSettings { permits: config.dial_permits, ..JournalSettings::default() },
+        Arc::new(Unheard),
+    );
+    let import = NodeImport {
+        source,
+        journal: Arc::new(journal),
+        store: Arc::new(PgStore::new(storage.database.clone())),
+        target: Arc::new(Queries::new(storage.database.clone())),
+        configs: Arc::new(CallingStore::new(storage.database.clone(), keyring(config))),
+        repository: Arc::new(InterviewRepository),
+        evidence: Arc::new(MrHireReader),
+        clock,
+        tenant,
+    };
+    let summary = import.run().await;
+    journal_task.abort();
+    Ok(summary?)
+}
+
 impl Storage {
     /// Checks that the database keeps what it is given, and migrates it where that is ours to do.
     async fn prepare(&self, config: &Config) -> anyhow::Result<()> {
@@ -251,6 +311,7 @@ impl House {
             journal: Arc::new(journal),
             feed,
             engine: Arc::new(Watched::new(client, Arc::clone(&engine))),
+            recordings: Arc::new(RecordingClient::new(recording_settings(config)?)?),
             keys,
             settings: TreeSettings { permits: config.dial_permits, ..TreeSettings::default() },
         });
@@ -270,6 +331,8 @@ pub struct Base<E> {
     pub feed: Arc<Feed>,
     /// Places calls, tells about them, scores them.
     pub engine: Arc<E>,
+    /// Fetches recordings.
+    pub recordings: Arc<dyn Recordings>,
     /// Seals credentials.
     pub keys: Arc<Keyring>,
     /// The bounds of the tree.
@@ -298,7 +361,7 @@ impl Rooms {
     pub async fn build<E: CallEngine + Analyzer + ProviderRefresh + 'static>(
         base: Base<E>,
     ) -> anyhow::Result<Self> {
-        let Base { database, clock, journal, feed, engine, keys, settings } = base;
+        let Base { database, clock, journal, feed, engine, keys, recordings, settings } = base;
         let calling = CallingStore::new(database.clone(), keys);
         let calling = calling_of(calling, Arc::clone(&engine) as _, Arc::clone(&clock));
         let store = Arc::new(PgStore::new(database.clone()));
@@ -332,6 +395,8 @@ impl Rooms {
             applications: Arc::clone(&queries) as _,
             users: Arc::clone(&queries) as _,
             tenants: Arc::clone(&queries) as _,
+            recording_queries: Arc::clone(&queries) as _,
+            recordings,
             tree: Arc::clone(&tree),
             evidence: Arc::new(MrHireReader),
             clock,
@@ -359,6 +424,22 @@ fn engine_settings(config: &Config) -> anyhow::Result<MrHireSettings> {
         EngineUrl::At(url) => Some(url.parse().context("MR_HIRE_BACKEND_URL")?),
     };
     Ok(MrHireSettings { base, token: config.service_token.clone() })
+}
+
+/// Recordings of a simulated world lie at its engine, which is on this machine (`Config` sees to that);
+/// nothing else leads there.
+fn recording_settings(config: &Config) -> anyhow::Result<RecordingSettings> {
+    let simulated = match (&config.engine, config.simulated_clock) {
+        (EngineUrl::At(url), Some(_)) => Some(url.parse().context("MR_HIRE_BACKEND_URL")?),
+        _ => None,
+    };
+    let twilio = config.twilio.clone();
+    Ok(RecordingSettings {
+        hosts: config.recording_hosts.clone(),
+        twilio: twilio.map(|TwilioAccount { sid, token }| TwilioLogin { account: sid, token }),
+        simulated,
+        bytes_max: config.recording_bytes_max,
+    })
 }
 
 /// Puts what calls are placed with behind its ports.

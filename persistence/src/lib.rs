@@ -10,6 +10,7 @@ pub mod examine;
 mod journal;
 mod lease;
 mod migrate;
+mod node_backend;
 mod patience;
 #[cfg(feature = "planted-defects")]
 pub mod planted;
@@ -26,6 +27,7 @@ pub use database::{Database, Limits};
 pub use error::PersistenceError;
 pub use journal::{GroupJournal, JournalSettings};
 pub use migrate::{Migrations, Pending};
+pub use node_backend::NodeDatabase;
 pub use queries::Queries;
 pub use repositories::{InterviewRepository, ScreeningRepository};
 pub use retention::{Retired, TableSize};

@@ -27,7 +27,7 @@ fn user(n: u128, role: Role) -> UserImport {
         name: format!("User {n}"),
         email: Some(format!("u{n}@mentor.example")),
         phone: Some(Phone::parse("+919529117230").unwrap()),
-        active_head: role == Role::SalesHead,
+        active_head: (role == Role::Admin).then_some(Uuid::from_u128(0x5a1e)),
         state: UserState::Active,
     }
 }
@@ -173,7 +173,7 @@ async fn no_row_points_into_another_tenant() {
         let constraint = refused.into_database_error().unwrap().constraint().map(str::to_owned);
         assert_eq!(constraint.as_deref(), Some("job_applications_tenant_fkey"));
         let strangers = "insert into users (tenant_id, id, role, name, active_head, updated_at)
-            values ('00000000-0000-0000-0000-000000000009', gen_random_uuid(), 'HR', '', false, now())";
+            values ('00000000-0000-0000-0000-000000000009', gen_random_uuid(), 'HR', '', null, now())";
         assert!(journal.execute(strangers).await.is_err(), "a user of a tenant that does not exist");
     })
     .await;

@@ -9,6 +9,7 @@ mod hub;
 mod interviews;
 mod life;
 mod loader;
+mod node_import;
 mod past_quarantine;
 mod placing;
 #[cfg(feature = "planted-defects")]
@@ -22,6 +23,7 @@ pub use branch::Branch;
 pub use dialing::DialGate;
 pub use feed::{Batch, Feed, History};
 pub use interviews::{Interviews, Reported, SyncError, SyncReport};
+pub use node_import::{ImportError, ImportSummary, NodeImport, Refusal, TableReport};
 pub use placing::Placing;
 pub use routing::{Incoming, Routed, Stored, Unavailable};
 pub use tree::{KindStats, Phase, Ports, Tree, TreeSettings, TreeStats};

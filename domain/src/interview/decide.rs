@@ -36,6 +36,7 @@ impl Machine for Interview {
         }
         let decision = match event {
             E::Reported(report) => self.hear(report, None, now),
+            E::Imported(report) => self.import(report, now),
             E::PlacingAsked(order) => self.place(order, now),
             E::AskedAgain { request } => Err(self.asked_again(*request)),
             E::CancelAsked => self.cancel(now),

@@ -57,6 +57,8 @@ pub enum FetchFailure {
 pub enum InterviewEvent {
     /// A webhook or a pull said something about the call.
     Reported(Box<CallReport>),
+    /// Another system, which this one replaces, knew the call: this is what it knew.
+    Imported(Box<CallReport>),
     /// A call was ordered.
     PlacingAsked(DialOrder),
     /// A request came again that may have led to this call. It changes nothing: how it is refused tells

@@ -39,6 +39,12 @@ fn begun(fact: &Fact) -> Phase {
             let call = Call { record: report.news.clone(), ..Call::default() };
             entered(report.call_id.clone(), call, report.status, report.at)
         }
+        Fact::Imported(report) => {
+            let call =
+                Call { origin: Origin::Imported, record: report.news.clone(), ..Call::default() };
+            let at = report.occurred_at.unwrap_or(report.at);
+            entered(report.call_id.clone(), call, report.status, at)
+        }
         Fact::DialPlanned { order, at } => Phase::Dialing(Dialing {
             order: order.clone(),
             dial: Dial::Planned { attempt: 0 },
@@ -257,7 +263,7 @@ impl Over {
 
     /// Begins or ends the watch, as something is missing or not; one that has run out stays so.
     fn follow(&mut self, was_pending: bool, at: DateTime<Utc>) {
-        if !self.is_pending() {
+        if !self.is_pending() || self.call.origin == Origin::Imported {
             self.watch = Watch::Settled;
         } else if !was_pending {
             self.call.fetch.drop_planned();
@@ -272,6 +278,9 @@ impl Over {
         let grade = self.grade();
         let untold = self.told < Some(grade);
         let useful = grade != Grade::Pending || self.told.is_some();
+        if self.call.origin == Origin::Imported {
+            return; // What followed from it, followed where it came from.
+        }
         if self.call.record.application.is_some() && untold && useful {
             self.told = Some(grade);
         }

@@ -82,6 +82,8 @@ pub struct Reported {
 pub enum Fact {
     /// A report moved it or told something new.
     Reported(Box<Reported>),
+    /// It was taken over from the system that this one replaces.
+    Imported(Box<Reported>),
     /// A dial is owed.
     DialPlanned {
         /// The order.
@@ -193,6 +195,7 @@ impl Named for Fact {
     fn name(&self) -> &'static str {
         match self {
             Self::Reported(_) => "reported",
+            Self::Imported(_) => "imported",
             Self::DialPlanned { .. } => "dial_planned",
             Self::DialSent { .. } => "dial_sent",
             Self::DialPostponed { .. } => "dial_postponed",

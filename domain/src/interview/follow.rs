@@ -105,6 +105,7 @@ impl Interview {
             Phase::Live(live) => (live.call.record.application, None),
             Phase::Over(over) => (over.call.record.application, over.told),
         };
+        let application = application.filter(|_| !self.is_imported());
         let (by, call_id) = (by.to_owned(), self.call_id().cloned());
         let belongs_to = self.belongs_to();
         let deleted = Fact::Deleted { by, call_id: call_id.clone(), status, belongs_to, at: now };

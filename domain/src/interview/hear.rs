@@ -109,7 +109,7 @@ impl Over {
 }
 
 /// Returns the texts that are fuller than what is stored.
-fn documents(report: &CallReport, news: &Record) -> Vec<Document> {
+pub(super) fn documents(report: &CallReport, news: &Record) -> Vec<Document> {
     let mut documents = Vec::new();
     if let (Some(text), Some(_)) = (&report.transcript, news.transcript) {
         documents.push(Document::Transcript(text.clone()));

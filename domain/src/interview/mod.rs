@@ -12,6 +12,7 @@ mod fact;
 mod fetch;
 mod follow;
 mod hear;
+mod import;
 mod record;
 mod report;
 mod state;

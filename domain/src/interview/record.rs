@@ -129,6 +129,9 @@ pub enum Origin {
     Heard,
     /// We, in an order to dial: callee, name, application and owner are ours.
     Ordered,
+    /// The system that this one replaces. What followed from the call, followed there: no screening hears
+    /// of it, so nobody is scored or rung again for it.
+    Imported,
 }
 
 impl Origin {

@@ -146,6 +146,11 @@ pub(super) struct Tombstone {
 }
 
 impl Interview {
+    /// Returns its id.
+    pub const fn id(&self) -> EntityId {
+        self.id
+    }
+
     /// Returns the id of the dial; one interview is dialled once.
     pub(super) fn dial_id(&self) -> IntentId {
         IntentId::derived(self.id, "dial", 1)

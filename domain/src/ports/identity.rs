@@ -69,8 +69,8 @@ pub struct UserImport {
     pub email: Option<String>,
     /// Their number.
     pub phone: Option<Phone>,
-    /// Whether they are the sales head whose pool is worked on now.
-    pub active_head: bool,
+    /// The sales head in whose pool an administrator works; none is all pools.
+    pub active_head: Option<Uuid>,
     /// Whether they may come in.
     pub state: UserState,
 }

@@ -6,8 +6,10 @@ mod dialing;
 mod engine;
 mod identity;
 mod journal;
+mod node_backend;
 mod prompts;
 mod queries;
+mod recordings;
 mod store;
 
 use std::future::Future;
@@ -33,12 +35,17 @@ pub use journal::{
     Decided, Ends, FactRecord, FactSink, IntentRow, IntentStep, Journal, JournalError,
     LedgerAnswer, SignalRow, State, Step, Verdict, VerdictName, Wake,
 };
+pub use node_backend::{ImportedTimes, NodeBackend, NodeImports, NodeRow, NodeTable};
 pub use prompts::{NewPrompt, PromptChange, PromptEditor, PromptPage, PromptRefusal, Prompts};
 pub use queries::{
     ApplicationImport, Applications, ImportRefusal, ImportReport, InterviewDetail, InterviewFilter,
     InterviewOwners, InterviewPage, InterviewQueries, InterviewStats, InterviewSummary,
     JobPostImport, KnownCall, PageRequest, Scope, ScreeningPage, ScreeningQueries,
     ScreeningSummary, StatusCount, Transcripts, TurnView,
+};
+pub use recordings::{
+    ByteRange, Extent, Media, Recorded, Recording, RecordingBody, RecordingError, RecordingHost,
+    RecordingQueries, Recordings,
 };
 pub use store::{
     Checkpoint, Checkpoints, DueIntent, DueWake, FactPage, Facts, Inbox, InboxRow, IntentCount,

@@ -23,6 +23,9 @@ pub enum Command {
     /// Bring the database to this version's schema.
     #[command(override_usage = "ringmaster migrate [OPTIONS]")]
     Migrate,
+    /// Take over what another system's database holds; may be repeated, and rings nobody.
+    #[command(override_usage = "ringmaster import [OPTIONS] --from <URL> <SOURCE>")]
+    Import(ImportArgs),
     /// Stop dialing, resume it, or tell which it is.
     #[command(override_usage = "ringmaster dialing [OPTIONS] <VERB>")]
     Dialing(DialingArgs),
@@ -52,6 +55,28 @@ pub struct TokenArgs {
     /// A page of the head office that it opens; may be repeated.
     #[arg(long = "page", value_enum, value_name = "PAGE")]
     pub pages: Vec<Page>,
+}
+
+/// Which data, and whose they are here.
+#[derive(Clone, Debug, Args)]
+pub struct ImportArgs {
+    /// What is taken over.
+    #[arg(value_enum)]
+    pub source: ImportSource,
+    /// Where its PostgreSQL is, as a postgres:// URL; it is only read.
+    #[arg(long, env = "RINGMASTER_IMPORT_FROM", hide_env_values = true, value_name = "URL")]
+    #[arg(value_parser = secret)]
+    pub from: SecretString,
+    /// Whose the data are here; the default tenant's when absent.
+    #[arg(long, value_name = "UUID", value_parser = tenant)]
+    pub tenant: Option<TenantId>,
+}
+
+/// What can be taken over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum ImportSource {
+    /// The Node backend that this server replaces.
+    NodeBackend,
 }
 
 /// The red button.

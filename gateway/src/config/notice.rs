@@ -25,6 +25,8 @@ pub enum Notice {
     SealKeyUnset,
     /// Nothing is dialled.
     EngineOff,
+    /// Recordings at Twilio are not passed on.
+    TwilioUnset,
     /// Redis is configured and not used.
     RedisUnused,
 }
@@ -55,6 +57,9 @@ impl fmt::Display for Notice {
             Self::EngineOff => {
                 "MR_HIRE_BACKEND_URL is empty: the call engine is off, nothing is dialled or synced"
             }
+            Self::TwilioUnset => {
+                "TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN are not both set: recordings at Twilio are answered 503"
+            }
             Self::RedisUnused => "REDIS_HOST and REDIS_PORT are accepted and not used",
         })
     }
@@ -70,6 +75,7 @@ pub(super) fn of(config: &Config) -> Vec<Notice> {
         (config.service_token.is_none(), Notice::ServiceTokenUnset),
         (config.seal_keys.current.is_none(), Notice::SealKeyUnset),
         (config.engine == EngineUrl::Off, Notice::EngineOff),
+        (config.twilio.is_none(), Notice::TwilioUnset),
         (config.redis_named, Notice::RedisUnused),
     ];
     candidates.into_iter().filter(|(holds, _)| *holds).map(|(_, notice)| notice).collect()

@@ -11,7 +11,8 @@ use secrecy::SecretString;
 
 use super::identity::IdentitySettings;
 use super::values::{
-    EngineUrl, FirstProvider, LOG_DEFAULT, LogFilter, LogFormat, SimulatedClock, address, secret,
+    EngineUrl, FirstProvider, LOG_DEFAULT, LogFilter, LogFormat, RECORDING_BYTES_MAX_DEFAULT,
+    RecordingHosts, SimulatedClock, address, secret,
 };
 
 /// The settings as they were given; understood before and after a command.
@@ -107,6 +108,35 @@ pub struct Settings {
     #[arg(long, global = true, env = "RINGMASTER_DIAL_PERMITS", value_name = "CALLS")]
     #[arg(default_value_t = PERMITS_DEFAULT, value_parser = clap::value_parser!(u32).range(1..))]
     pub dial_permits: u32,
+
+    /// Twilio's account, whose recordings are passed on; without it and its token they are answered 503.
+    #[arg(long, global = true, env = "TWILIO_ACCOUNT_SID", hide_env_values = true)]
+    #[arg(value_name = "SID", value_parser = secret)]
+    pub twilio_account_sid: Option<SecretString>,
+
+    /// File that holds Twilio's account.
+    #[arg(long, global = true, env = "TWILIO_ACCOUNT_SID_FILE", value_name = "FILE")]
+    pub twilio_account_sid_file: Option<PathBuf>,
+
+    /// Token of Twilio's account.
+    #[arg(long, global = true, env = "TWILIO_AUTH_TOKEN", hide_env_values = true)]
+    #[arg(value_name = "TOKEN", value_parser = secret)]
+    pub twilio_auth_token: Option<SecretString>,
+
+    /// File that holds the token of Twilio's account.
+    #[arg(long, global = true, env = "TWILIO_AUTH_TOKEN_FILE", value_name = "FILE")]
+    pub twilio_auth_token_file: Option<PathBuf>,
+
+    /// Hosts beside Twilio's and Vapi's that recordings are fetched from, separated by commas.
+    #[arg(long, global = true, env = "RINGMASTER_RECORDING_HOSTS", value_name = "HOSTS")]
+    #[arg(default_value = "", hide_default_value = true)]
+    pub recording_hosts: RecordingHosts,
+
+    /// The most bytes of a recording that are passed on.
+    #[arg(long, global = true, env = "RINGMASTER_RECORDING_BYTES_MAX", value_name = "BYTES")]
+    #[arg(default_value_t = RECORDING_BYTES_MAX_DEFAULT)]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..))]
+    pub recording_bytes_max: u64,
 
     /// Threads that serve [default: half of the machine's cores; the database has the others].
     #[arg(long, global = true, env = "RINGMASTER_WORKERS", value_name = "THREADS")]

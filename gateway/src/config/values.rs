@@ -11,6 +11,7 @@ use chrono::Duration;
 use chrono::{DateTime, Utc};
 use clap::ValueEnum;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
+use domain::ports::RecordingHost;
 use domain::{InvalidValue, Provider, Role, TenantId};
 use secrecy::SecretString;
 use tracing_subscriber::EnvFilter;
@@ -158,6 +159,19 @@ impl FromStr for SimulatedClock {
     }
 }
 
+/// Hosts that recordings are fetched from, as they stand in the setting: separated by commas, or none.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RecordingHosts(pub Vec<RecordingHost>);
+
+impl FromStr for RecordingHosts {
+    type Err = InvalidValue;
+
+    fn from_str(text: &str) -> Result<Self, InvalidValue> {
+        let hosts = text.split(',').map(str::trim).filter(|host| !host.is_empty());
+        hosts.map(RecordingHost::parse).collect::<Result<_, _>>().map(Self)
+    }
+}
+
 /// What is logged when nothing is said: of the database's chatter only what somebody should see.
 pub(super) const LOG_DEFAULT: &str = "info,sqlx=warn";
 
@@ -222,6 +236,9 @@ pub(super) fn role() -> impl TypedValueParser<Value = Role> {
 pub(super) fn tenant(text: &str) -> Result<TenantId, uuid::Error> {
     text.parse::<Uuid>().map(TenantId)
 }
+
+/// The largest recording that is passed on when nothing is said: an hour of good WAV.
+pub(super) const RECORDING_BYTES_MAX_DEFAULT: u64 = 512 * 1024 * 1024;
 
 pub(super) fn address(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| "must be ADDRESS:PORT, such as 127.0.0.1:8080 or [::1]:8080".into())

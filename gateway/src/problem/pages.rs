@@ -56,6 +56,12 @@ pub(super) const fn page(code: Code) -> Page {
         | Code::IdempotencyKeyReused
         | Code::VersionRequired
         | Code::RateLimited => about_the_moment(code),
+        Code::RecordingNotFound
+        | Code::RecordingAbsent
+        | Code::RecordingRefused
+        | Code::RangeNotSatisfiable
+        | Code::RecordingUnavailable
+        | Code::RecordingsNotConfigured => about_recordings(code),
         Code::Internal
         | Code::EngineFailed
         | Code::EngineUnreachable
@@ -137,6 +143,48 @@ const fn about_the_request(code: Code) -> Page {
             "This path speaks WebSocket and nothing else.",
             "It was requested like a page, or a proxy on the way dropped the upgrade headers.",
             "Connect with a WebSocket client; let the proxy pass `Upgrade` and `Connection`.",
+        ),
+    }
+}
+
+/// The pages about recordings.
+const fn about_recordings(code: Code) -> Page {
+    match code {
+        Code::RecordingNotFound => of(
+            "No recording",
+            "No interview that you may see has this recording.",
+            "The call was not recorded, its recording was not reported yet, or `url` is not the `recordingUrl` of an interview of yours, character by character.",
+            "Read the interview: where its `recordingUrl` is null there is nothing to fetch.",
+        ),
+        Code::RecordingAbsent => of(
+            "Recording not there",
+            "The platform that keeps the recording does not have it.",
+            "It is still being processed, which takes a minute, or its time there is over.",
+            "Ask again in a minute if the call ended just now.",
+        ),
+        Code::RecordingRefused => of(
+            "Recording out of reach",
+            "The recording was reported to lie where this server fetches nothing from.",
+            "Its host is neither Twilio's, nor Vapi's, nor named in `RINGMASTER_RECORDING_HOSTS`; or the address is not a plain https address of such a host.",
+            "If the host is one of yours, add it to `RINGMASTER_RECORDING_HOSTS` and restart the server.",
+        ),
+        Code::RangeNotSatisfiable => of(
+            "No such range",
+            "The recording has no such part.",
+            "`Range` begins behind the end, is malformed, or names several ranges at once.",
+            "Ask for one range, as `bytes=0-1023`; `Content-Range` says how long the recording is where that is known.",
+        ),
+        Code::RecordingUnavailable => of(
+            "Recording not available",
+            "The platform that keeps the recording answered nothing that can be passed on.",
+            "It is down or slow, refuses us, sent something else than audio, or more than `RINGMASTER_RECORDING_BYTES_MAX`.",
+            "Repeat as `Retry-After` says; if it stays, the log of the server says what the platform answered.",
+        ),
+        _ => of(
+            "No login for recordings",
+            "The recording lies at Twilio, and this server has no login there.",
+            "`TWILIO_ACCOUNT_SID` or `TWILIO_AUTH_TOKEN` is unset.",
+            "Set both and restart the server.",
         ),
     }
 }

@@ -3,7 +3,7 @@
 use utoipa::OpenApi;
 
 use super::calling::{configs, engine, prompts, settings};
-use super::{applications, calls, dialing, interviews, screenings, tenants, tree, users, webhook};
+use super::{applications, calls, dialing, interviews, recordings, screenings, tenants, tree, users, webhook};
 use crate::error::Document;
 use crate::{contract, live, ops, problem};
 
@@ -25,6 +25,8 @@ use crate::{contract, live, ops, problem};
         dialing::show,
         dialing::stop,
         dialing::resume,
+        recordings::recording,
+        recordings::recording_proxy,
         calls::place,
         users::import,
         tenants::list,

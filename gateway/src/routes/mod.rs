@@ -8,6 +8,7 @@ mod calls;
 mod described;
 mod dialing;
 mod interviews;
+mod recordings;
 mod screenings;
 mod tenants;
 mod tree;
@@ -17,8 +18,8 @@ mod webhook;
 use std::sync::Arc;
 
 use domain::ports::{
-    Applications, Clock, EvidenceReader, Ids, InterviewQueries, InterviewSummary, Scope,
-    ScreeningQueries, StoreError, Tenants, Users,
+    Applications, Clock, EvidenceReader, Ids, InterviewQueries, InterviewSummary, RecordingQueries,
+    Recordings, Scope, ScreeningQueries, StoreError, Tenants, Users,
 };
 use serde_json::Value;
 use supervisor::{Feed, Interviews, Tree, TreeStats, Unavailable};
@@ -49,6 +50,10 @@ pub struct Services {
     pub interview_queries: Arc<dyn InterviewQueries>,
     /// Reads screenings.
     pub screening_queries: Arc<dyn ScreeningQueries>,
+    /// Reads where recordings lie.
+    pub recording_queries: Arc<dyn RecordingQueries>,
+    /// Fetches recordings.
+    pub recordings: Arc<dyn Recordings>,
     /// Imports applications.
     pub applications: Arc<dyn Applications>,
     /// Imports users.
@@ -104,6 +109,18 @@ fn lines(services: Option<Arc<Services>>, live: Option<LiveState>) -> Vec<Route>
         Route::get_with(s(), "/api/voice-interviews", recruiter, interviews::list),
         Route::get_with(s(), "/api/voice-interviews/{id}", recruiter, interviews::detail),
         Route::delete_with(s(), "/api/voice-interviews/{id}", admin, interviews::delete),
+        Route::get_with(
+            s(),
+            "/api/voice-interviews/recording-proxy",
+            recruiter,
+            recordings::recording_proxy,
+        ),
+        Route::get_with(
+            s(),
+            "/api/voice-interviews/{id}/recording",
+            recruiter,
+            recordings::recording,
+        ),
         Route::get_with(s(), "/api/v1/screenings", recruiter, screenings::list),
         Route::get_with(s(), "/api/v1/screenings/{application_id}", recruiter, screenings::detail),
         Route::post_with(s(), "/api/v1/applications/import", admin, applications::import)

@@ -38,9 +38,8 @@ struct UserRow {
     name: String,
     email: Option<String>,
     phone: Option<String>,
-    /// Whether they are the sales head whose pool is worked on now.
-    #[serde(default)]
-    active_head: bool,
+    /// The sales head in whose pool an administrator works; none is all pools.
+    active_head: Option<Uuid>,
     /// Whether they may not come in any more.
     #[serde(default)]
     deleted: bool,

@@ -56,7 +56,7 @@ async fn put(
         &column(users, |user| user.name.as_str()) as &[&str],
         &column(users, |user| user.email.as_deref()) as &[Option<&str>],
         &column(users, |user| user.phone.as_ref().map(Phone::as_str)) as &[Option<&str>],
-        &column(users, |user| user.active_head),
+        &column(users, |user| user.active_head) as &[Option<Uuid>],
         &column(users, |user| user.state == UserState::Deleted),
     );
     Ok(written.fetch_all(tx).await?.into_iter().collect())

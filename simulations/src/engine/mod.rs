@@ -17,6 +17,7 @@ mod place;
 mod profile;
 mod pull;
 mod settings;
+mod sound;
 mod wire;
 mod world;
 

@@ -6,8 +6,8 @@ use axum::Json;
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{Path, Query, State};
-use axum::response::{IntoResponse, Response};
-use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use axum::response::Response;
+use http::header::AUTHORIZATION;
 use http::{HeaderMap, StatusCode};
 use secrecy::ExposeSecret;
 use serde::Deserialize;
@@ -16,6 +16,7 @@ use super::Inner;
 use super::answers::{Refusal, parse};
 use super::call::number_of_recording;
 use super::ledger::RefreshRequest;
+use super::sound;
 use super::wire::{CallBody, CallPage};
 use crate::dice::Purpose;
 
@@ -23,9 +24,6 @@ use crate::dice::Purpose;
 const PAGE_MAX: usize = 100;
 /// What comes before a call's number in a cursor.
 const CURSOR_PREFIX: &str = "before_";
-/// A second of silence would be larger: the header of an empty WAV file, 8 kHz, 16 bit, mono.
-const EMPTY_WAV: &[u8] =
-    b"RIFF\x24\0\0\0WAVEfmt \x10\0\0\0\x01\0\x01\0\x40\x1f\0\0\x80\x3e\0\0\x02\0\x10\0data\0\0\0\0";
 
 /// The query of the list.
 #[derive(Deserialize)]
@@ -123,8 +121,9 @@ pub(super) async fn refresh(
 pub(super) async fn get_recording(
     State(engine): State<Arc<Inner>>,
     Path(name): Path<String>,
+    headers: HeaderMap,
 ) -> Result<Response, Refusal> {
-    recording(&engine, &name)
+    recording(&engine, &name, &headers)
 }
 
 /// `GET /2010-04-01/Accounts/{account}/Recordings/{name}`: Twilio's, which wants its login.
@@ -144,11 +143,11 @@ pub(super) async fn get_twilio_recording(
     if account != settings.recording_account || login != expected.headers().get(AUTHORIZATION) {
         return Err(Refusal::Unauthorized);
     }
-    recording(&engine, &name)
+    recording(&engine, &name, &headers)
 }
 
 /// Answers 404 until the recording is processed, and again when it has expired.
-fn recording(engine: &Inner, name: &str) -> Result<Response, Refusal> {
+fn recording(engine: &Inner, name: &str, headers: &HeaderMap) -> Result<Response, Refusal> {
     let name = name.strip_suffix(".wav").unwrap_or(name);
     let book = engine.book();
     let number = number_of_recording(name, book.seed).ok_or(Refusal::NotFound)?;
@@ -159,5 +158,5 @@ fn recording(engine: &Inner, name: &str) -> Result<Response, Refusal> {
     if !there || book.faults.pull.recordings_missing || !call.course.outcome.is_picked_up() {
         return Err(Refusal::NotFound);
     }
-    Ok(([(CONTENT_TYPE, "audio/x-wav")], EMPTY_WAV).into_response())
+    Ok(sound::answer(headers))
 }

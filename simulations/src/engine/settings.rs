@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use uuid::Uuid;
 
 use super::faults::Faults;
@@ -54,6 +54,14 @@ pub struct EngineSettings {
     pub faults: Faults,
     /// Whom the engine calls of its own accord.
     pub world: World,
+}
+
+impl EngineSettings {
+    /// Returns what a server finds in its environment that may fetch the recordings at Twilio.
+    pub fn twilio_login(&self) -> Vec<(&'static str, String)> {
+        let token = self.recording_token.expose_secret().to_owned();
+        vec![("TWILIO_ACCOUNT_SID", self.recording_account.clone()), ("TWILIO_AUTH_TOKEN", token)]
+    }
 }
 
 impl Default for EngineSettings {

@@ -19,6 +19,7 @@ mod mute;
 mod outages;
 mod pair;
 mod placing;
+mod recordings;
 mod routes;
 mod stopping;
 mod tenants;

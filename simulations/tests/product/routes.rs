@@ -66,12 +66,13 @@ async fn answers(api: &Api, method: Method, path: &str, status: u16) -> Value {
     body
 }
 
-fn routes() -> [(Method, String); 12] {
+fn routes() -> [(Method, String); 13] {
     let of = |method: Method, path: &str| (method, path.replace("ID", NOBODY));
     [
         of(Method::GET, "/api/voice-interviews"),
         of(Method::GET, "/api/voice-interviews/stats"),
         of(Method::GET, "/api/voice-interviews/ID"),
+        of(Method::GET, "/api/voice-interviews/ID/recording"),
         of(Method::POST, "/api/voice-interviews/sync"),
         of(Method::DELETE, "/api/voice-interviews/ID"),
         of(Method::GET, "/api/v1/screenings"),
@@ -155,8 +156,6 @@ async fn what_does_not_exist_is_not_found(api: &Api) {
             answers(api, method, &path, 404).await;
         }
     }
-    // The recording's proxy comes with a later release.
-    answers(api, Method::GET, &format!("/api/voice-interviews/{NOBODY}/recording"), 404).await;
     answers(api, Method::POST, &format!("/api/v1/actors/unicorn/{NOBODY}/release"), 400).await;
     answers(api, Method::PATCH, "/api/v1/tree", 405).await;
 }

@@ -1,4 +1,5 @@
 mod dialing;
+mod import;
 mod placing;
 mod properties;
 mod reports;

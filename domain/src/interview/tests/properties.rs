@@ -82,6 +82,7 @@ enum Happening {
     CancelAsked,
     Deleted,
     Imported,
+    TakenOver(CallReport),
     Passed { minutes: i64 },
     Woke,
     Offered(Index),
@@ -119,6 +120,7 @@ fn any_happening() -> impl Strategy<Value = Happening> {
         1 => Just(Happening::CancelAsked),
         1 => Just(Happening::Deleted),
         1 => Just(Happening::Imported),
+        1 => any_report().prop_map(Happening::TakenOver),
         3 => (0..900_i64).prop_map(|minutes| Happening::Passed { minutes }),
         4 => Just(Happening::Woke),
         6 => any::<Index>().prop_map(Happening::Offered),
@@ -155,6 +157,7 @@ impl Desk {
             Happening::Imported => {
                 InterviewEvent::ApplicationImported { application: application() }
             }
+            Happening::TakenOver(report) => InterviewEvent::Imported(Box::new(report.clone())),
             Happening::Passed { minutes } => return self.pass(Duration::minutes(*minutes)),
             Happening::Woke => {
                 self.now = self.machine.wake_at().map_or(self.now, |due| due.max(self.now));
@@ -416,6 +419,21 @@ proptest! {
             last.insert(*to, end.grade);
             previous = Some(*to);
         }
+    }
+
+    #[test]
+    fn call_that_was_taken_over_rings_nobody_and_tells_no_screening(
+        report in any_report(), story in any_story(),
+    ) {
+        let mut desk = desk();
+        desk.tell(InterviewEvent::Imported(Box::new(report))).unwrap();
+        for happening in &story {
+            desk.happen(happening);
+        }
+        desk.outlast();
+        prop_assert!(desk.signals.is_empty(), "{:?}", desk.signals);
+        let rings = desk.intents.values().any(|intent| intent.reach == Reach::Rings);
+        prop_assert!(!rings, "{:?}", desk.intents);
     }
 
     #[test]

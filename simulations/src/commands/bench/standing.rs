@@ -20,7 +20,7 @@ use gateway::wiring::{Base, Rooms};
 use gateway::{router, telemetry};
 use persistence::embedded::{EmbeddedServer, Settings};
 use persistence::{Database, DatabaseClock, Keyring, Limits, Migrations, Pace, PgStore};
-use providers::{MrHire, MrHireSettings};
+use providers::{MrHire, MrHireSettings, RecordingClient, RecordingSettings};
 use secrecy::SecretString;
 use supervisor::{Feed, TreeSettings};
 
@@ -81,6 +81,12 @@ pub(super) async fn build(
         journal,
         feed,
         engine: Arc::new(MrHire::new(MrHireSettings { base: None, token: None })?),
+        recordings: Arc::new(RecordingClient::new(RecordingSettings {
+            hosts: Vec::new(),
+            twilio: None,
+            simulated: None,
+            bytes_max: 1,
+        })?),
         keys: Arc::new(Keyring::default()),
         settings: TreeSettings::default(),
     })

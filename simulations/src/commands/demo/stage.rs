@@ -157,7 +157,7 @@ async fn plan(args: &Args, home: &Home) -> anyhow::Result<ServerPlan> {
         time: None,
         log_file: home.file("server.log"),
         log: "warn".to_owned(),
-        environment: Vec::new(),
+        environment: EngineSettings::default().twilio_login(),
     })
 }
 
