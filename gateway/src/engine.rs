@@ -278,7 +278,7 @@ mod tests {
         assert_eq!(note(&health), (false, "the call engine cannot be reached".to_owned()));
         assert!(health.report().details["failingSince"].is_string());
         let lost = LostDial {
-            intent: uuid::Uuid::nil().into(),
+            intent: Uuid::nil().into(),
             phone: domain::Phone::parse("+919529117230").unwrap(),
             since: Noon.now(),
         };

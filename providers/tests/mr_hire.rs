@@ -14,7 +14,8 @@ use axum::routing::{any, post};
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::interview::CallStatus;
 use domain::ports::{
-    AnalysisRequest, Analyzer, CallEngine, DialRequest, EngineError, Leave, LostDial, Sighting,
+    AnalysisRequest, Analyzer, CallEngine, DialRequest, EngineError, Leave, LostDial,
+    ProviderRefresh, Sighting,
 };
 use domain::{CallId, EntityId, IntentId, Phone};
 use providers::{MrHire, MrHireSettings};
@@ -102,6 +103,25 @@ async fn dial_that_may_not_leave_any_more_does_not() {
     let late = DialRequest { leave: Leave::new(|| false), ..order(1) };
     assert!(matches!(client.dial(late).await, Err(EngineError::NotSent)));
     assert_eq!(engine.engine().ledger().requests.len(), 0);
+}
+
+#[tokio::test]
+async fn refresh_names_the_user_and_says_what_came_of_it() {
+    let (engine, client) = engine(Faults::default()).await;
+    let user = Uuid::from_u128(9);
+    client.refresh_provider(user).await.unwrap();
+    let refreshes = engine.engine().ledger().refreshes;
+    let told: Vec<_> = refreshes.iter().map(|one| (one.user_id.clone(), one.status)).collect();
+    assert_eq!(told, [(Some(user.to_string()), 204)]);
+
+    let mut faults = Faults::default();
+    faults.pull.refresh_error = Rate::new(1.0).unwrap();
+    engine.engine().set_faults(faults);
+    assert!(matches!(client.refresh_provider(user).await, Err(EngineError::Unsure(_))));
+    let wordy = stranger(Router::new().fallback(any(|| async { "{\"ok\":true}" }))).await;
+    wordy.refresh_provider(user).await.unwrap();
+    let off = self::client(None);
+    assert!(matches!(off.refresh_provider(user).await, Err(EngineError::Off)));
 }
 
 /// Connecting may take seconds, in which the window closes or the button is pressed.

@@ -128,11 +128,14 @@ mod tests {
 
     use super::*;
 
+    /// What is named by the recruiter and by the tenant, who is switched on, and what it comes to.
+    type Row<'a> = (Option<P>, Option<P>, &'a [P], Option<(P, S)>);
+
     #[test]
     fn resolution_goes_down_the_table() {
         let all = P::ALL.as_slice();
         let but_vapi = [P::OpenaiTwilio, P::Elevenlabs, P::NvidiaTwilio];
-        let rows: [(Option<P>, Option<P>, &[P], Option<(P, S)>); 11] = [
+        let rows: [Row<'_>; 11] = [
             (Some(P::Elevenlabs), Some(P::NvidiaTwilio), all, Some((P::Elevenlabs, S::HrDefault))),
             (None, Some(P::NvidiaTwilio), all, Some((P::NvidiaTwilio, S::SystemConfig))),
             (None, None, all, Some((P::Vapi, S::Fallback))),
