@@ -3,7 +3,9 @@
 use utoipa::OpenApi;
 
 use super::calling::{configs, engine, prompts, settings};
-use super::{applications, calls, dialing, interviews, recordings, screenings, tenants, tree, users, webhook};
+use super::{
+    applications, calls, dialing, interviews, recordings, screenings, tenants, tree, users, webhook,
+};
 use crate::error::Document;
 use crate::{contract, live, ops, problem};
 

@@ -118,7 +118,8 @@ pub fn cells(operation: &Operation, row: &Row) -> Vec<(Caller, Target)> {
 
 /// Returns the statuses of which the answer must have one.
 pub fn expected(operation: &Operation, row: &Row, caller: Caller, target: Target) -> BTreeSet<u16> {
-    let good = || operation.good.clone();
+    let good =
+        || row.instead.map_or_else(|| operation.good.clone(), |status| BTreeSet::from([status]));
     let found = |is_theirs: bool| if is_theirs { good() } else { BTreeSet::from([404]) };
     match (&operation.door, caller) {
         (Door::Open, _) => found(target == Target::Own),

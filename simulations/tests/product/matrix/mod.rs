@@ -125,8 +125,9 @@ async fn furnish(world: &World, tenant: Uuid, recruiter: Uuid) -> Uuid {
 
 /// Makes what the rows ask for.
 async fn prepare(world: &World, url: &str) -> Things {
-    let interviews =
-        [world.tell(&ended("call_matrix_1")).await, world.tell(&ended("call_matrix_2")).await];
+    let mut recorded = ended("call_matrix_1");
+    recorded["recordingUrl"] = json!(rows::RECORDING);
+    let interviews = [world.tell(&recorded).await, world.tell(&ended("call_matrix_2")).await];
     let applications = [OURS, THEIRS].map(rows::application);
     for (tenant, application) in [OURS, THEIRS].into_iter().zip(applications) {
         let api = world.api.with_token(Some(callers::admin(world, tenant)));
@@ -232,6 +233,7 @@ async fn body_of(answer: reqwest::Response) -> String {
 
 /// Says whether a path is one of a template's.
 fn fits(path: &str, template: &str) -> bool {
+    let path = path.split_once('?').map_or(path, |(path, _)| path);
     let (path, template): (Vec<_>, Vec<_>) =
         (path.split('/').collect(), template.split('/').collect());
     let same = |(part, pattern): (&&str, &&str)| part == pattern || pattern.starts_with('{');

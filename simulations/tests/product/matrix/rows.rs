@@ -6,6 +6,9 @@ use uuid::Uuid;
 
 use super::{OURS, SPARE, Things};
 
+/// Where one of the interviews was recorded.
+pub const RECORDING: &str = "https://api.twilio.com/2010-04-01/Accounts/AC1/Recordings/RE1";
+
 const NOBODYS: Uuid = Uuid::from_u128(0xdead);
 
 /// Where a row asks.
@@ -41,31 +44,65 @@ pub struct Row {
     pub body: Option<fn(Uuid) -> Value>,
     /// What callers of another tenant are answered, where that is no good answer of theirs.
     pub elsewhere: Option<u16>,
+    /// What whoever may ask is answered, where what would give the good answer is not there.
+    pub instead: Option<u16>,
 }
 
 impl Row {
     fn one(operation: &'static str, path: &'static str) -> Self {
-        Self { operation, tenant: OURS, paths: Paths::One(path), body: None, elsewhere: None }
+        Self {
+            operation,
+            tenant: OURS,
+            paths: Paths::One(path),
+            body: None,
+            elsewhere: None,
+            instead: None,
+        }
     }
 
     /// A row about a thing that each tenant has.
     fn each(operation: &'static str, ids: [Uuid; 2], path: impl Fn(String) -> String) -> Self {
         let [own, foreign, missing] = [ids[0], ids[1], NOBODYS].map(|id| path(id.to_string()));
         let paths = Paths::Of { own, foreign: Some(foreign), missing };
-        Self { operation, tenant: OURS, paths, body: None, elsewhere: None }
+        Self { operation, tenant: OURS, paths, body: None, elsewhere: None, instead: None }
     }
 
     /// A row about a thing of the default tenant's, which alone has calls of the engine's own.
     fn call(operation: &'static str, id: Uuid) -> Self {
-        let [own, missing] = [id, NOBODYS].map(|id| format!("/api/voice-interviews/{id}"));
+        Self::call_at(operation, id, "")
+    }
+
+    /// A row about a part of such a thing.
+    fn call_at(operation: &'static str, id: Uuid, part: &str) -> Self {
+        let [own, missing] = [id, NOBODYS].map(|id| format!("/api/voice-interviews/{id}{part}"));
         let paths = Paths::Of { own, foreign: None, missing };
-        Self { operation, tenant: TenantId::DEFAULT.0, paths, body: None, elsewhere: None }
+        Self {
+            operation,
+            tenant: TenantId::DEFAULT.0,
+            paths,
+            body: None,
+            elsewhere: None,
+            instead: None,
+        }
+    }
+
+    /// A row about what was recorded of such a thing, by its address.
+    fn recorded(operation: &'static str) -> Self {
+        let [own, missing] =
+            [RECORDING, "https://api.twilio.com/2010-04-01/Accounts/AC1/Recordings/RE2"]
+                .map(|address| format!("/api/voice-interviews/recording-proxy?url={address}"));
+        let paths = Paths::Of { own, foreign: None, missing };
+        Self { paths, ..Self::one(operation, "") }.of_default()
+    }
+
+    fn answered(self, instead: u16) -> Self {
+        Self { instead: Some(instead), ..self }
     }
 
     /// A row about something that is nobody's in particular.
     fn shared(operation: &'static str, own: &str, missing: &str) -> Self {
         let paths = Paths::Shared { own: own.to_owned(), missing: missing.to_owned() };
-        Self { operation, tenant: OURS, paths, body: None, elsewhere: None }
+        Self { operation, tenant: OURS, paths, body: None, elsewhere: None, instead: None }
     }
 
     fn sends(self, body: fn(Uuid) -> Value) -> Self {
@@ -97,6 +134,9 @@ pub fn all(things: &Things) -> Vec<Row> {
         Row::one("interviews.sync", "/api/voice-interviews/sync").of_default(),
         Row::call("interviews.detail", kept),
         Row::call("interviews.delete", deleted),
+        // Without a login nobody asks Twilio, but whether the caller may hear it is found out before.
+        Row::call_at("interviews.recording", kept, "/recording").answered(503),
+        Row::recorded("interviews.recording_proxy").answered(503),
         Row::one("screenings.list", "/api/v1/screenings"),
         Row::each("screenings.detail", things.applications, screening),
         Row::one("screenings.import", "/api/v1/applications/import").sends(import),
