@@ -61,8 +61,6 @@ pub enum Code {
     NoProviderEnabled,
     /// The thing changed, or is in a state that does not allow this.
     Conflict,
-    /// The first request with this `Idempotency-Key` is still running.
-    IdempotencyInFlight,
     /// Dialing is stopped, so no call is placed.
     DialingStopped,
     /// `If-Match` names another version.
@@ -145,7 +143,7 @@ impl Code {
     /// Returns after how many seconds asking again makes sense; `None` means that it does not.
     pub const fn retry_after_s(self) -> Option<u64> {
         match self {
-            Self::IdempotencyInFlight | Self::RateLimited | Self::Overloaded => Some(1),
+            Self::RateLimited | Self::Overloaded => Some(1),
             Self::JournalUnavailable | Self::NotReady | Self::TimedOut => Some(2),
             Self::ShuttingDown | Self::EngineUnreachable => Some(5),
             _ => None,
@@ -194,7 +192,6 @@ impl Code {
             Self::NotInQuarantine => (S::NOT_FOUND, "not_in_quarantine"),
             Self::MethodNotAllowed => (S::METHOD_NOT_ALLOWED, "method_not_allowed"),
             Self::Conflict => (S::CONFLICT, "conflict"),
-            Self::IdempotencyInFlight => (S::CONFLICT, "idempotency_in_flight"),
             Self::DialingStopped => (S::CONFLICT, "dialing_stopped"),
             Self::NoProviderEnabled => (S::CONFLICT, "no_provider_enabled"),
             Self::VersionMismatch => (S::PRECONDITION_FAILED, "version_mismatch"),

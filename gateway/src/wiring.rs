@@ -371,7 +371,8 @@ impl Rooms {
         let ports = Ports { journal, store: asked, clock: Arc::clone(&clock) };
         let tree = Arc::new(Tree::build(ports, settings));
         // One line a kind: its machine, its repository, and what its intents do.
-        let performer = InterviewPerformer::new(Arc::clone(&calls), Arc::clone(&clock));
+        let choices = Arc::clone(&calling.choices);
+        let performer = InterviewPerformer::new(Arc::clone(&calls), choices, Arc::clone(&clock));
         let branch = tree.add(Arc::new(InterviewRepository), Arc::new(performer));
         let performer = ScreeningPerformer::new(engine, Arc::clone(&queries) as _);
         tree.add(Arc::new(ScreeningRepository), Arc::new(performer));

@@ -4,9 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use domain::CallId;
 use domain::interview::{DialOrder, Effect, FetchFailure, Interview, InterviewEvent};
-use domain::ports::{BoxFuture, CallEngine, Clock, DialRequest, EngineError, LostDial, Sighting};
+use domain::ports::{
+    BoxFuture, CallEngine, CallingSettings, Clock, DialRequest, EngineError, LostDial, Sighting,
+    StoreError,
+};
+use domain::prompt::{Platform, call_values, render};
+use domain::{CallId, Provider, TenantId};
 use tracing::warn;
 
 use crate::performer::{Found, Performed, Performer, Sent};
@@ -21,26 +25,42 @@ const NOT_SENT_RECHECK: chrono::Duration = chrono::Duration::seconds(15);
 /// Does what interviews owe, at the call engine.
 pub struct InterviewPerformer {
     engine: Arc<dyn CallEngine>,
+    settings: Arc<dyn CallingSettings>,
     clock: Arc<dyn Clock>,
 }
 
 impl InterviewPerformer {
-    /// Makes a performer that asks `engine`.
-    pub fn new(engine: Arc<dyn CallEngine>, clock: Arc<dyn Clock>) -> Self {
-        Self { engine, clock }
+    /// Makes a performer that asks `engine`, for what `settings` say.
+    pub fn new(
+        engine: Arc<dyn CallEngine>,
+        settings: Arc<dyn CallingSettings>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self { engine, settings, clock }
     }
 
     async fn dial(&self, sent: &Sent<Effect>, order: &DialOrder) -> Performed<Interview> {
         let (intent, attempt) = (sent.id, sent.attempt);
+        let (provider, system_prompt) = match self.words(sent.tenant, order).await {
+            Ok(words) => words,
+            Err(wait) => {
+                let until = self.clock.now() + wait;
+                return Performed::Settled(InterviewEvent::DialPostponed {
+                    intent,
+                    attempt,
+                    until,
+                });
+            }
+        };
         let request = DialRequest {
             intent,
             phone: order.phone.clone(),
             candidate_name: order.candidate_name.clone(),
             role: order.role.clone(),
-            system_prompt: order.system_prompt.clone(),
+            system_prompt,
             application: order.application,
             belongs_to: order.belongs_to,
-            provider: order.provider,
+            provider: Some(provider),
             leave: sent.leave.clone(),
         };
         let until = |wait: chrono::Duration| self.clock.now() + wait;
@@ -66,6 +86,35 @@ impl InterviewPerformer {
                 return Performed::Unsure(InterviewEvent::DialUnsure { intent, attempt });
             }
         })
+    }
+
+    /// Returns who carries the call and what the agent is told, or how long the dial has to wait for that.
+    ///
+    /// An order that names a provider was filled when it was placed. A screening's leaves both open: what counts
+    /// is what its owner's settings say when it leaves.
+    async fn words(
+        &self,
+        tenant: TenantId,
+        order: &DialOrder,
+    ) -> Result<(Provider, String), chrono::Duration> {
+        if let Some(provider) = order.provider {
+            return Ok((provider, order.system_prompt.clone()));
+        }
+        let away = |failure: StoreError| {
+            warn!(error = &failure as &dyn std::error::Error, "a dial waits for what it says");
+            NOT_SENT_RECHECK
+        };
+        let owner = order.belongs_to;
+        let choice = self.settings.provider(tenant, owner).await.map_err(away)?;
+        let Some(provider) = choice.provider() else {
+            warn!("a dial waits: {}", choice.reason());
+            return Err(OFF_RECHECK);
+        };
+        let platform = Some(Platform::Call(provider));
+        let active = self.settings.active_prompt(tenant, owner, platform).await.map_err(away)?;
+        let values = call_values(&order.candidate_name, &order.role, &order.phone);
+        let filled = render(active.system_prompt(), &values).map(|rendered| rendered.text);
+        Ok((provider, filled.unwrap_or_else(|_| order.system_prompt.clone())))
     }
 
     async fn find(&self, sent: &Sent<Effect>, order: &DialOrder) -> Found<Interview> {

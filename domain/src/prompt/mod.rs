@@ -11,7 +11,7 @@ mod template;
 mod tests;
 
 pub use defaults::INTERVIEW as BUILT_IN;
-pub use render::{RENDERED_BYTES_MAX, Rendered, VALUE_BYTES_MAX, VARIABLES, render};
+pub use render::{RENDERED_BYTES_MAX, Rendered, VALUE_BYTES_MAX, VARIABLES, call_values, render};
 pub use select::{ActivePrompt, Candidate, Fit, select};
 pub use template::{
     Flaw, NAME_BYTES_MAX, Position, TEMPLATE_BYTES_MAX, Template, TemplateError, parse,

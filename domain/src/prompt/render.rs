@@ -6,6 +6,7 @@ use minijinja::syntax::SyntaxConfig;
 use minijinja::{Environment, UndefinedBehavior, Value};
 
 use super::template::{Template, TemplateError, parse};
+use crate::value::Phone;
 
 /// The longest value of a variable, in bytes.
 pub const VALUE_BYTES_MAX: usize = 4 * 1024;
@@ -13,6 +14,17 @@ pub const VALUE_BYTES_MAX: usize = 4 * 1024;
 pub const RENDERED_BYTES_MAX: usize = 128 * 1024;
 /// The variables that every candidate's call knows, whether they have a value or not.
 pub const VARIABLES: [&str; 4] = ["candidateName", "role", "jobTitle", "jobDescription"];
+
+/// Returns what every candidate's call has to fill a template with.
+pub fn call_values(candidate_name: &str, role: &str, phone: &Phone) -> BTreeMap<String, String> {
+    let values = [
+        ("candidateName", candidate_name),
+        ("role", role),
+        ("jobTitle", role),
+        ("phone", phone.as_str()),
+    ];
+    values.map(|(name, value)| (name.to_owned(), value.to_owned())).into()
+}
 
 /// A template that was filled.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -49,7 +49,6 @@ pub(super) const fn page(code: Code) -> Page {
         | Code::PageForbidden
         | Code::ScopeForbidden => about_the_caller(code),
         Code::Conflict
-        | Code::IdempotencyInFlight
         | Code::DialingStopped
         | Code::NoProviderEnabled
         | Code::VersionMismatch
@@ -269,6 +268,18 @@ const fn about_the_moment(code: Code) -> Page {
             "What you want to change is in a state that does not allow it.",
             "It changed since you last read it, or it has already ended.",
             "Read it again and decide again.",
+        ),
+        Code::NoProviderEnabled => of(
+            "No provider is switched on",
+            "Every provider that could carry the call is switched off, so no call can be placed.",
+            "The recruiter's default, the tenant's `CALL_PROVIDER` and `vapi` are none of `ENABLED_CALL_PROVIDERS`.",
+            "Switch one of them on at /api/v1/system-config/ENABLED_CALL_PROVIDERS, or name another provider.",
+        ),
+        Code::DialingStopped => of(
+            "Dialing is stopped",
+            "Somebody pressed the red button, so no call is placed and none is planned.",
+            "Dialing was stopped for everything, for this tenant or for this provider.",
+            "Ask whoever stopped it; `GET /api/v1/dialing` says who and why. Place the call again once it is resumed.",
         ),
         Code::VersionMismatch => of(
             "Version mismatch",

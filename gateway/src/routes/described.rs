@@ -68,6 +68,11 @@ use crate::{contract, live, ops, problem};
     tags(
         (name = "interviews", description = "Calls to candidates."),
         (name = "screenings", description = "What became of applications."),
+        (name = "calls", description = "Placing calls."),
+        (name = "calling", description = "Who carries calls: providers, configurations, settings."),
+        (name = "prompts", description = "What the agent is told."),
+        (name = "users", description = "Who may come in."),
+        (name = "tenants", description = "Who shares this server."),
         (name = "supervision", description = "Who is alive, and the red button."),
         (name = "live", description = "The feed."),
         (name = "operations", description = "For those who run the server."),

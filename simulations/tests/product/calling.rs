@@ -397,6 +397,7 @@ async fn switches_are_data(world: &World) {
 }
 
 async fn another_tenant_has_its_own(world: &World) {
+    world.know_tenant(THEIRS).await;
     let theirs = Caller::of(world, Some(world.token_in(THEIRS, Role::Admin, ADMIN)));
     let ours = Caller::person(world, Role::Admin, ADMIN);
     let path = format!("{CONFIGS}/{ASHA}");
@@ -423,6 +424,7 @@ async fn prompts_over_http() {
 }
 
 async fn prompts_are_written_and_read(world: &World) {
+    world.know_tenant(THEIRS).await;
     let admin = Caller::person(world, Role::Admin, ADMIN);
     let asha = Caller::person(world, Role::Hr, ASHA);
     let bina = Caller::person(world, Role::Hr, BINA);

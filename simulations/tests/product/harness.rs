@@ -177,7 +177,14 @@ impl World {
         token(&self.plan.keys, role, sub)
     }
 
-    /// Writes a token for somebody of another tenant.
+    /// Makes another tenant known; the same one twice is the same tenant.
+    pub async fn know_tenant(&self, tenant: Uuid) {
+        let superadmin = self.api.with_token(Some(self.token(Role::Superadmin, ADMIN)));
+        let body = json!({"id": tenant, "name": "another"});
+        superadmin.post("/api/v1/tenants", Some(&body)).await.unwrap();
+    }
+
+    /// Writes a token for somebody of another tenant, which must be known.
     pub fn token_in(&self, tenant: Uuid, role: Role, sub: Uuid) -> String {
         self.plan.keys.token_in(tenant, role, sub, expiry()).unwrap()
     }

@@ -402,7 +402,9 @@ async fn who_may_ask_and_for_whom() {
     assert_eq!(planned.status, 200, "it may be imported later: {}", planned.body);
 
     // The engine's webhooks are of one tenant; nobody else's calls could be followed.
-    let elsewhere = world.token_in(Uuid::from_u128(0x7e), Role::Admin, ADMIN);
+    let another = Uuid::from_u128(0x7e);
+    world.know_tenant(another).await;
+    let elsewhere = world.token_in(another, Role::Admin, ADMIN);
     Asker::new(&world, Some(elsewhere)).once(&wanted(4)).await.refused(503, "engine_off");
     world.end().await;
 }

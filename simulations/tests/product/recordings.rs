@@ -146,7 +146,9 @@ async fn others_hear_nothing(
     twilio: &(Uuid, String, String),
 ) {
     let owner = world.token(Role::Hr, vapi.0);
-    let elsewhere = world.token_in(Uuid::from_u128(0xe), Role::Admin, ADMIN);
+    let another = Uuid::from_u128(0xe);
+    world.know_tenant(another).await;
+    let elsewhere = world.token_in(another, Role::Admin, ADMIN);
     let student = world.token(Role::Student, vapi.0);
     let of = |id: &str| format!("/api/voice-interviews/{id}/recording");
     for path in [of(&vapi.1), by_address(&vapi.2)] {

@@ -46,9 +46,7 @@ async fn administrators_see_release_and_stop_what_is_their_tenants() {
     let (database, url) = own_database(&folder).await;
     let world = World::with(Setup { database: Some(url.clone()), ..Setup::default() }).await;
     quarantine(&url).await;
-    let superadmin = world.api.with_token(Some(world.token(Role::Superadmin, ADMIN)));
-    let tenant = json!({"id": THEIRS, "name": "Theirs"});
-    answers(&superadmin, Method::POST, "/api/v1/tenants", Some(tenant), 201).await;
+    world.know_tenant(THEIRS).await;
     let their_admin = world.token_in(THEIRS, Role::Admin, ADMIN);
     let theirs = world.api.with_token(Some(their_admin.clone()));
 

@@ -1,21 +1,25 @@
 //! Between the real kinds: the end of an interview reaches its screening exactly once.
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use actors::kinds::{InterviewPerformer, ScreeningPerformer};
+use chrono::DateTime;
+use domain::calling::{EnabledProviders, ProviderChoice, resolve};
 use domain::interview::{CallReport, CallStatus, Interview, InterviewEvent};
 use domain::policy::Zone;
 use domain::ports::{
-    Analysis, AnalysisRequest, Analyzer, BoxFuture, CallEngine, DialRequest, EngineError,
-    EngineListing, LostDial, Sighting, StoreError, Transcripts,
+    Analysis, AnalysisRequest, Analyzer, BoxFuture, CallEngine, CallingSettings, DialRequest,
+    EngineError, EngineListing, LostDial, Sighting, StoreError, Transcripts,
 };
+use domain::prompt::{ActivePrompt, Fit, Platform, Prompt};
 use domain::screening::{
     ApplicationProfile, CandidateInfo, JobPolicy, Screening, ScreeningEvent, ScreeningStatus,
     StageScores,
 };
-use domain::{CallId, Cause, EntityId, Kind, Machine, Phone, Provider, Seconds};
+use domain::{CallId, Cause, EntityId, Kind, Machine, Phone, Provider, Seconds, TenantId};
 use supervisor::{Branch, Tree, TreeSettings};
+use uuid::Uuid;
 
 use crate::toy::NoColumns;
 use crate::world::{World, delivery_key, incoming, is_applied, pass_s};
@@ -33,6 +37,10 @@ pub struct Engine {
     pub lists: AtomicUsize,
     /// Which calls it was asked for.
     pub asked: Mutex<Vec<String>>,
+    /// What its dials said, and by whom.
+    pub said: Mutex<Vec<(Option<Provider>, String)>>,
+    /// Whether the settings cannot be read.
+    pub is_mute: AtomicBool,
 }
 
 impl CallEngine for Engine {
@@ -42,8 +50,9 @@ impl CallEngine for Engine {
 
     fn dial(
         &self,
-        _: DialRequest,
+        request: DialRequest,
     ) -> BoxFuture<'_, Result<(CallId, Option<Provider>), EngineError>> {
+        self.said.lock().unwrap().push((request.provider, request.system_prompt));
         let n = self.dials.fetch_add(1, Ordering::SeqCst);
         let takes_s = self.dial_s.load(Ordering::SeqCst);
         Box::pin(async move {
@@ -70,6 +79,44 @@ impl CallEngine for Engine {
         self.lists.fetch_add(1, Ordering::SeqCst);
         let listed = self.listed.lock().unwrap().clone();
         Box::pin(async move { Ok(listed) })
+    }
+}
+
+/// The settings of a recruiter who uses one provider and wrote one prompt.
+impl CallingSettings for Engine {
+    fn active_prompt(
+        &self,
+        _: TenantId,
+        _: Option<Uuid>,
+        _: Option<Platform>,
+    ) -> BoxFuture<'_, Result<ActivePrompt, StoreError>> {
+        let prompt = Prompt {
+            id: Uuid::nil(),
+            name: "Screening".to_owned(),
+            system_prompt: "Ring {{candidateName}} about {{role}}.".to_owned(),
+            platform: None,
+            belongs_to: None,
+            is_active: true,
+            version: 1,
+            created_at: DateTime::UNIX_EPOCH,
+            updated_at: DateTime::UNIX_EPOCH,
+        };
+        Box::pin(async { Ok(ActivePrompt::Stored { prompt, fit: Fit::OwnForAny }) })
+    }
+
+    fn provider(
+        &self,
+        _: TenantId,
+        _: Option<Uuid>,
+    ) -> BoxFuture<'_, Result<ProviderChoice, StoreError>> {
+        let is_mute = self.is_mute.load(Ordering::SeqCst);
+        let own = Some(Provider::Elevenlabs);
+        Box::pin(async move {
+            if is_mute {
+                return Err(StoreError::Away(anyhow::anyhow!("nobody answers")));
+            }
+            Ok(resolve(own, None, &EnabledProviders::all()))
+        })
     }
 }
 
@@ -105,7 +152,11 @@ pub async fn start(world: &World, engine: &Arc<Engine>) -> Process {
     let calls = Arc::clone(engine) as Arc<dyn CallEngine>;
     let interviews = tree.add(
         Arc::new(NoColumns),
-        Arc::new(InterviewPerformer::new(calls, Arc::clone(&world.clock))),
+        Arc::new(InterviewPerformer::new(
+            calls,
+            Arc::clone(engine) as Arc<dyn CallingSettings>,
+            Arc::clone(&world.clock),
+        )),
     );
     let screenings = tree.add(
         Arc::new(NoColumns),
@@ -130,11 +181,11 @@ pub async fn tell<M: Machine>(
 }
 
 pub fn application() -> EntityId {
-    EntityId(uuid::Uuid::from_u128(0xa991))
+    EntityId(Uuid::from_u128(0xa991))
 }
 
 fn interview() -> EntityId {
-    EntityId(uuid::Uuid::from_u128(0x1e71))
+    EntityId(Uuid::from_u128(0x1e71))
 }
 
 pub fn imported() -> ScreeningEvent {
@@ -254,4 +305,28 @@ async fn retry_of_a_failed_call_is_ordered_dialled_and_named_across_both_kinds()
     assert_eq!(engine.dials.load(Ordering::SeqCst), 1);
     let screening = world.memory.state::<Screening>(application()).view().unwrap();
     assert_eq!(screening.call_id, Some(CallId::parse("dialled-0").unwrap()));
+    let said = (Some(Provider::Elevenlabs), "Ring Asha about Engineer.".to_owned());
+    assert_eq!(*engine.said.lock().unwrap(), [said], "as its owner's settings say when it leaves");
+}
+
+#[tokio::test(start_paused = true)]
+async fn retry_waits_while_nobody_knows_what_it_has_to_say() {
+    let world = World::new();
+    let engine = Arc::new(Engine::default());
+    let process = start(&world, &engine).await;
+    process.tree.come_up(async {}).await;
+    tell(&world, &process.screenings, application(), 1, imported()).await.unwrap();
+    let failed = CallReport {
+        status: Some(CallStatus::Failed),
+        application: Some(application()),
+        ..CallReport::of(CallId::parse("call-1").unwrap())
+    };
+    engine.is_mute.store(true, Ordering::SeqCst);
+    tell(&world, &process.interviews, interview(), 2, InterviewEvent::from(failed)).await.unwrap();
+    pass_s(4 * 3_600 + 120).await;
+    assert_eq!(engine.dials.load(Ordering::SeqCst), 0);
+
+    engine.is_mute.store(false, Ordering::SeqCst);
+    pass_s(60).await;
+    assert_eq!(engine.dials.load(Ordering::SeqCst), 1);
 }

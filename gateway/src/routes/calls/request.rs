@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use domain::policy::Zone;
+use domain::prompt::call_values;
 use domain::{InvalidValue, Phone, Provider};
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -21,7 +22,8 @@ const VARIABLE_NAME_BYTES_MAX: usize = 64;
 /// The longest value of a variable, in bytes.
 const VARIABLE_BYTES_MAX: usize = 4 * 1024;
 /// The variables that come from fields of their own, in both spellings.
-const BUILT_IN: [&str; 4] = ["candidateName", "candidate_name", "role", "phone"];
+const BUILT_IN: [&str; 6] =
+    ["candidateName", "candidate_name", "role", "jobTitle", "job_title", "phone"];
 
 /// The body of `POST /api/mr-hire/call`.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -99,14 +101,7 @@ impl CallRequest {
         let (Some(phone), Some(owner), true) = (phone, owner, checks.0.is_empty()) else {
             return Err(ApiError::invalid_all(checks.0));
         };
-        for (name, value) in [
-            ("candidateName", self.candidate_name.as_str()),
-            ("candidate_name", &self.candidate_name),
-            ("role", &self.role),
-            ("phone", phone.as_str()),
-        ] {
-            values.insert(name.to_owned(), value.to_owned());
-        }
+        values.extend(call_values(&self.candidate_name, &self.role, &phone));
         Ok(Wanted {
             phone,
             candidate_name: self.candidate_name,

@@ -187,7 +187,7 @@ fn bearer(token: &str) -> (&'static str, String) {
 }
 
 /// Writes a token that was written `age` ago and is good for a day.
-pub fn token(world: &World, tenant: Uuid, role: Role, age: TimeDelta) -> String {
+fn token(world: &World, tenant: Uuid, role: Role, age: TimeDelta) -> String {
     let ttl = TimeDelta::days(1);
     let grant =
         Grant { sub: SOMEBODY, role, tenant: Some(TenantId(tenant)), pages: Pages::default(), ttl };

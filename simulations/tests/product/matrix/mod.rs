@@ -5,11 +5,9 @@ mod rows;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::TimeDelta;
 use domain::TenantId;
 use domain::ports::Quarantine as _;
 use domain::{EntityId, EntityKey, Kind};
-use gateway::auth::Role;
 use persistence::{Database, Limits, PgStore};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -73,7 +71,7 @@ async fn every_operation_lets_in_whom_the_document_says_and_nobody_else() {
     let setup = Setup { database: Some(url.clone()), speed: 1.0, ..Setup::default() };
     let world = World::with(setup).await;
     for tenant in [OURS, THEIRS, SPARE] {
-        create_tenant(&world, tenant).await;
+        world.know_tenant(tenant).await;
     }
     let things = prepare(&world, &url).await;
     // The committed one: what the code says of itself would follow a mistake.
@@ -97,16 +95,6 @@ async fn every_operation_lets_in_whom_the_document_says_and_nobody_else() {
     assert!(cells > 3 * rows.len(), "only {cells} cells");
     world.end().await;
     database.stop().await.unwrap();
-}
-
-/// Makes a tenant known.
-async fn create_tenant(world: &World, tenant: Uuid) {
-    let name = if tenant == SPARE { "spare" } else { "known" };
-    let body = json!({"id": tenant, "name": name});
-    let token = callers::token(world, TenantId::DEFAULT.0, Role::Superadmin, TimeDelta::zero());
-    let api = world.api.with_token(Some(token));
-    let (status, answer) = api.send(Method::POST, "/api/v1/tenants", Some(&body)).await.unwrap();
-    assert_eq!(status, StatusCode::CREATED, "{answer}");
 }
 
 /// Gives a tenant what an administrator there can make by themselves; answers the prompt.

@@ -197,7 +197,7 @@ fn users(_: Uuid) -> Value {
 }
 
 fn tenant(_: Uuid) -> Value {
-    json!({"id": SPARE, "name": "spare"})
+    json!({"id": SPARE, "name": "another"})
 }
 
 fn user(_: Uuid) -> Value {
