@@ -304,6 +304,11 @@ impl IntoResponse for ApiError {
     }
 }
 
+/// Returns the code of the failure in `response`, if it is one.
+pub(crate) fn code_of(response: &Response) -> Option<Code> {
+    response.extensions().get().map(|Failure(failure)| failure.code())
+}
+
 /// Writes out the failure in `response`, if it is one: logged, with the request's id and path, in
 /// the content type the client asked for.
 pub(crate) fn finish(mut response: Response, place: Occurrence<'_>, as_problem: bool) -> Response {

@@ -91,6 +91,8 @@ pub enum Code {
     RecordingUnavailable,
     /// The platform that keeps a recording asks for a login, and none is configured.
     RecordingsNotConfigured,
+    /// It is not known whether a call was planned, and asking again could plan another one.
+    CallUnconfirmed,
     /// The journal cannot commit at the moment.
     JournalUnavailable,
     /// Every place for this kind of work is taken.
@@ -208,6 +210,7 @@ impl Code {
             Self::EngineOff => (S::SERVICE_UNAVAILABLE, "engine_off"),
             Self::RecordingUnavailable => (S::BAD_GATEWAY, "recording_unavailable"),
             Self::RecordingsNotConfigured => (S::SERVICE_UNAVAILABLE, "recordings_not_configured"),
+            Self::CallUnconfirmed => (S::SERVICE_UNAVAILABLE, "call_unconfirmed"),
             Self::JournalUnavailable => (S::SERVICE_UNAVAILABLE, "journal_unavailable"),
             Self::Overloaded => (S::SERVICE_UNAVAILABLE, "overloaded"),
             Self::SealingNotConfigured => (S::SERVICE_UNAVAILABLE, "sealing_not_configured"),

@@ -84,15 +84,6 @@ impl Rates {
         }
     }
 
-    /// Tells whether `remote` may show a token at all.
-    ///
-    /// # Errors
-    /// [`Code::RateLimited`] while too many that it showed were none.
-    pub(crate) fn may_try(&self, remote: IpAddr) -> Result<(), ApiError> {
-        let over = self.failures.as_ref().and_then(|guesses| guesses.over(&remote));
-        over.map_or(Ok(()), |over| Err(refused(&over)))
-    }
-
     /// Counts a refusal of credentials that came from `remote`; answers what it is told.
     pub(crate) fn failed(&self, remote: IpAddr, refusal: ApiError) -> ApiError {
         if refusal.code().status() != StatusCode::UNAUTHORIZED {

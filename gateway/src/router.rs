@@ -13,7 +13,7 @@ use axum::routing::{MethodFilter, MethodRouter, on};
 use crate::auth::{Access, Visitor, admit};
 use crate::contract;
 use crate::edge;
-use crate::error::ApiError;
+use crate::error::{ApiError, code_of};
 use crate::extract::BodyMax;
 use crate::ops;
 use crate::problem::{self, Code};
@@ -257,7 +257,7 @@ async fn enter(
                 rates.may_look(&principal)?;
             }
             let mut response = next.run(request).await;
-            if door.asks_by == AsksBy::Id && response.status() == StatusCode::NOT_FOUND {
+            if door.asks_by == AsksBy::Id && code_of(&response).is_some_and(is_a_guess) {
                 rates.missed(&principal)?;
             }
             if let Some(left) = left {
@@ -266,6 +266,11 @@ async fn enter(
             Ok(response)
         }
     }
+}
+
+/// Whether a failure says that nothing has the id. A recording that is missing says that its interview is there.
+fn is_a_guess(code: Code) -> bool {
+    matches!(code, Code::NotFound | Code::InterviewNotFound | Code::NotInQuarantine)
 }
 
 /// Returns the routes of this part: the server's own. The wiring appends those of each kind.

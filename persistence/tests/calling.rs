@@ -121,24 +121,24 @@ async fn first_provider_is_data_from_then_on_and_of_the_default_tenant() {
         let at = world.now().await;
         let named = |choice: ProviderChoice| match choice {
             ProviderChoice::Chosen { provider, source, .. } => (provider, source),
-            ProviderChoice::NoneEnabled { .. } => panic!("all are on"),
+            ProviderChoice::Nobody { .. } => panic!("all are on"),
         };
         for provider in [Provider::Elevenlabs, Provider::NvidiaTwilio] {
             store.begin_with(provider, at).await.unwrap();
-            let choice = named(store.provider(OURS, None).await.unwrap());
+            let choice = named(store.provider(OURS, None, None).await.unwrap());
             assert_eq!(choice, (Provider::Elevenlabs, ProviderSource::SystemConfig));
         }
         let nothing = SystemConfig::CallProvider(None);
         store.put_system_config(OURS, nothing, at).await.unwrap();
         store.begin_with(Provider::NvidiaTwilio, at).await.unwrap();
         for tenant in [OURS, OTHER] {
-            let choice = named(store.provider(tenant, Some(ASHA)).await.unwrap());
+            let choice = named(store.provider(tenant, Some(ASHA), None).await.unwrap());
             assert_eq!(choice, (Provider::Vapi, ProviderSource::Fallback));
         }
         save(world, &store, OURS, change(ASHA, CredentialsChange::Keep)).await;
-        let choice = named(store.provider(OURS, Some(ASHA)).await.unwrap());
+        let choice = named(store.provider(OURS, Some(ASHA), None).await.unwrap());
         assert_eq!(choice, (Provider::Elevenlabs, ProviderSource::HrDefault));
-        let choice = named(store.provider(OTHER, Some(ASHA)).await.unwrap());
+        let choice = named(store.provider(OTHER, Some(ASHA), None).await.unwrap());
         assert_eq!(
             choice,
             (Provider::Vapi, ProviderSource::Fallback),

@@ -63,9 +63,7 @@ fn placing(routed: Routed) -> Option<Placing> {
         Routed::Applied { .. } => Some(Placing::Planned),
         Routed::Rejected(Rejected::Duplicate) => Some(Placing::Repeated),
         Routed::Rejected(Rejected::Deleted) => Some(Placing::Deleted),
-        Routed::Rejected(Rejected::OtherRequest | Rejected::OutOfPhase) => {
-            Some(Placing::OtherRequest)
-        }
+        Routed::Rejected(Rejected::OtherRequest) => Some(Placing::OtherRequest),
         Routed::Rejected(_) | Routed::Parked => None,
     }
 }

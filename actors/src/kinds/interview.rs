@@ -10,7 +10,7 @@ use domain::ports::{
     StoreError,
 };
 use domain::prompt::{Platform, call_values, render};
-use domain::{CallId, Provider, TenantId};
+use domain::{CallId, Provider};
 use tracing::warn;
 
 use crate::performer::{Found, Performed, Performer, Sent};
@@ -41,7 +41,7 @@ impl InterviewPerformer {
 
     async fn dial(&self, sent: &Sent<Effect>, order: &DialOrder) -> Performed<Interview> {
         let (intent, attempt) = (sent.id, sent.attempt);
-        let (provider, system_prompt) = match self.words(sent.tenant, order).await {
+        let (provider, system_prompt) = match self.words(sent, order).await {
             Ok(words) => words,
             Err(wait) => {
                 let until = self.clock.now() + wait;
@@ -90,31 +90,34 @@ impl InterviewPerformer {
 
     /// Returns who carries the call and what the agent is told, or how long the dial has to wait for that.
     ///
-    /// An order that names a provider was filled when it was placed. A screening's leaves both open: what counts
-    /// is what its owner's settings say when it leaves.
+    /// Both are judged when it leaves: a provider may have been switched off since it was placed. An order that
+    /// names one was filled when it was placed; a screening's leaves both to its owner's settings.
     async fn words(
         &self,
-        tenant: TenantId,
+        sent: &Sent<Effect>,
         order: &DialOrder,
     ) -> Result<(Provider, String), chrono::Duration> {
-        if let Some(provider) = order.provider {
-            return Ok((provider, order.system_prompt.clone()));
-        }
+        let (intent, tenant, owner) = (sent.id, sent.tenant, order.belongs_to);
         let away = |failure: StoreError| {
-            warn!(error = &failure as &dyn std::error::Error, "a dial waits for what it says");
+            warn!(intent.id = %intent, error = &failure as &dyn std::error::Error, "dial {intent} waits: the settings cannot be read");
             NOT_SENT_RECHECK
         };
-        let owner = order.belongs_to;
-        let choice = self.settings.provider(tenant, owner).await.map_err(away)?;
+        let choice = self.settings.provider(tenant, owner, order.provider).await.map_err(away)?;
         let Some(provider) = choice.provider() else {
-            warn!("a dial waits: {}", choice.reason());
+            warn!(intent.id = %intent, "dial {intent} waits: {}", choice.reason());
             return Err(OFF_RECHECK);
         };
+        if order.provider.is_some() {
+            return Ok((provider, order.system_prompt.clone()));
+        }
         let platform = Some(Platform::Call(provider));
         let active = self.settings.active_prompt(tenant, owner, platform).await.map_err(away)?;
         let values = call_values(&order.candidate_name, &order.role, &order.phone);
         let filled = render(active.system_prompt(), &values).map(|rendered| rendered.text);
-        Ok((provider, filled.unwrap_or_else(|_| order.system_prompt.clone())))
+        Ok((provider, filled.unwrap_or_else(|failure| {
+            warn!(intent.id = %intent, error = &failure as &dyn std::error::Error, "dial {intent} says the built-in text");
+            order.system_prompt.clone()
+        })))
     }
 
     async fn find(&self, sent: &Sent<Effect>, order: &DialOrder) -> Found<Interview> {

@@ -4,7 +4,7 @@ mod credentials;
 mod resolve;
 
 pub use credentials::{CREDENTIALS_BYTES_MAX, CREDENTIALS_DEPTH_MAX, Credentials};
-pub use resolve::{ProviderChoice, ProviderSource, Skipped, resolve};
+pub use resolve::{Obstacle, ProviderChoice, ProviderSource, Skipped, resolve};
 
 use std::collections::BTreeSet;
 

@@ -1,6 +1,6 @@
 //! Which provider it comes to, and why.
 
-use super::EnabledProviders;
+use super::{AllowedProviders, EnabledProviders};
 use crate::value::Provider;
 
 /// Who is asked last.
@@ -9,6 +9,8 @@ const FALLBACK: Provider = Provider::Vapi;
 /// Who said which provider to use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ProviderSource {
+    /// The order itself: that provider or none.
+    Order,
     /// The recruiter's own configuration.
     HrDefault,
     /// The tenant's `CALL_PROVIDER`.
@@ -18,12 +20,10 @@ pub enum ProviderSource {
 }
 
 impl ProviderSource {
-    /// Every source, in the order in which they are asked.
-    pub const ALL: [Self; 3] = [Self::HrDefault, Self::SystemConfig, Self::Fallback];
-
     /// Returns the name on the wire.
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::Order => "order",
             Self::HrDefault => "hr_default",
             Self::SystemConfig => "system_config",
             Self::Fallback => "fallback",
@@ -33,6 +33,7 @@ impl ProviderSource {
     /// Returns the same in words.
     pub const fn in_words(self) -> &'static str {
         match self {
+            Self::Order => "the order's",
             Self::HrDefault => "the recruiter's default",
             Self::SystemConfig => "the tenant's CALL_PROVIDER",
             Self::Fallback => "the fallback",
@@ -40,13 +41,33 @@ impl ProviderSource {
     }
 }
 
-/// A provider that was named and is switched off.
+/// Why a provider that was named is passed by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Obstacle {
+    /// The recruiter may not use it.
+    NotAllowed,
+    /// It is switched off.
+    SwitchedOff,
+}
+
+impl Obstacle {
+    const fn in_words(self) -> &'static str {
+        match self {
+            Self::NotAllowed => "is none of the recruiter's",
+            Self::SwitchedOff => "is switched off",
+        }
+    }
+}
+
+/// A provider that was named and is passed by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Skipped {
     /// Which one.
     pub provider: Provider,
     /// Who named it.
     pub source: ProviderSource,
+    /// Why it is not this one.
+    pub obstacle: Obstacle,
 }
 
 /// What the resolution came to.
@@ -61,8 +82,8 @@ pub enum ProviderChoice {
         /// Who was asked before.
         skipped: Vec<Skipped>,
     },
-    /// Whatever was named is switched off: no call can be placed.
-    NoneEnabled {
+    /// Nobody who was named can be used: no call can be placed.
+    Nobody {
         /// What was named.
         skipped: Vec<Skipped>,
     },
@@ -73,14 +94,14 @@ impl ProviderChoice {
     pub const fn provider(&self) -> Option<Provider> {
         match self {
             Self::Chosen { provider, .. } => Some(*provider),
-            Self::NoneEnabled { .. } => None,
+            Self::Nobody { .. } => None,
         }
     }
 
-    /// Returns what was named and is switched off, in the order it was asked in.
+    /// Returns what was named and is passed by, in the order it was asked in.
     pub fn skipped(&self) -> &[Skipped] {
         match self {
-            Self::Chosen { skipped, .. } | Self::NoneEnabled { skipped } => skipped,
+            Self::Chosen { skipped, .. } | Self::Nobody { skipped } => skipped,
         }
     }
 
@@ -89,36 +110,57 @@ impl ProviderChoice {
         let mut said: Vec<String> = Vec::with_capacity(3);
         for skipped in self.skipped() {
             let (source, provider) = (skipped.source.in_words(), skipped.provider.as_str());
-            said.push(format!("{source} {provider} is switched off"));
+            said.push(format!("{source} {provider} {}", skipped.obstacle.in_words()));
         }
         match self {
             Self::Chosen { provider, source, .. } => {
                 said.push(format!("{} is {}", source.in_words(), provider.as_str()));
             }
-            Self::NoneEnabled { .. } => said.push("nobody else is left".to_owned()),
+            Self::Nobody { .. } => said.push("nobody else is left".to_owned()),
         }
         said.join("; ")
     }
 }
 
-/// Asks the recruiter's default, then the tenant's, then the fallback; whoever is switched off is passed by.
+/// Chooses who carries a call. An order that names a provider means that one or none; else the recruiter's
+/// default is asked, then the tenant's, then the fallback. Whoever is switched off, or is none of the
+/// recruiter's, is passed by.
 ///
-/// `hr_default` is none where the recruiter has no configuration, or an inactive one.
+/// `config` is none where the recruiter has no configuration, or an inactive one.
 pub fn resolve(
-    hr_default: Option<Provider>,
+    order: Option<Provider>,
+    config: Option<&AllowedProviders>,
     global: Option<Provider>,
     enabled: &EnabledProviders,
 ) -> ProviderChoice {
-    let named = [hr_default, global, Some(FALLBACK)];
-    let mut skipped = Vec::new();
-    for (source, provider) in ProviderSource::ALL.into_iter().zip(named) {
-        let Some(provider) = provider else { continue };
-        if enabled.contains(provider) {
-            return ProviderChoice::Chosen { provider, source, skipped };
+    use ProviderSource as S;
+    let default = config.map(AllowedProviders::default);
+    let named = match order {
+        Some(_) => vec![(S::Order, order)],
+        None => {
+            vec![(S::HrDefault, default), (S::SystemConfig, global), (S::Fallback, Some(FALLBACK))]
         }
-        skipped.push(Skipped { provider, source });
+    };
+    let mut skipped = Vec::new();
+    for (source, provider) in named {
+        let Some(provider) = provider else { continue };
+        match obstacle(provider, config, enabled) {
+            None => return ProviderChoice::Chosen { provider, source, skipped },
+            Some(obstacle) => skipped.push(Skipped { provider, source, obstacle }),
+        }
     }
-    ProviderChoice::NoneEnabled { skipped }
+    ProviderChoice::Nobody { skipped }
+}
+
+fn obstacle(
+    provider: Provider,
+    config: Option<&AllowedProviders>,
+    enabled: &EnabledProviders,
+) -> Option<Obstacle> {
+    if config.is_some_and(|config| !config.list().contains(&provider)) {
+        return Some(Obstacle::NotAllowed);
+    }
+    (!enabled.contains(provider)).then_some(Obstacle::SwitchedOff)
 }
 
 #[cfg(test)]
@@ -128,46 +170,68 @@ mod tests {
 
     use super::*;
 
-    /// What is named by the recruiter and by the tenant, who is switched on, and what it comes to.
-    type Row<'a> = (Option<P>, Option<P>, &'a [P], Option<(P, S)>);
+    /// A row: what the order names, the recruiter's list (the default first), the tenant's, who is on; who it comes to.
+    type Row<'a> = (Option<P>, &'a [P], Option<P>, &'a [P], Option<(P, S)>);
 
     #[test]
     fn resolution_goes_down_the_table() {
         let all = P::ALL.as_slice();
-        let but_vapi = [P::OpenaiTwilio, P::Elevenlabs, P::NvidiaTwilio];
-        let rows: [Row<'_>; 11] = [
-            (Some(P::Elevenlabs), Some(P::NvidiaTwilio), all, Some((P::Elevenlabs, S::HrDefault))),
-            (None, Some(P::NvidiaTwilio), all, Some((P::NvidiaTwilio, S::SystemConfig))),
-            (None, None, all, Some((P::Vapi, S::Fallback))),
-            (Some(P::Vapi), Some(P::Elevenlabs), &but_vapi, Some((P::Elevenlabs, S::SystemConfig))),
-            (Some(P::Elevenlabs), Some(P::NvidiaTwilio), &[P::Vapi], Some((P::Vapi, S::Fallback))),
-            (Some(P::Elevenlabs), None, &[P::Vapi], Some((P::Vapi, S::Fallback))),
-            (None, Some(P::Elevenlabs), &[P::Vapi], Some((P::Vapi, S::Fallback))),
-            (None, None, &but_vapi, None),
-            (Some(P::Vapi), Some(P::Vapi), &but_vapi, None),
-            (Some(P::Elevenlabs), Some(P::NvidiaTwilio), &[P::OpenaiTwilio], None),
-            (Some(P::Elevenlabs), Some(P::NvidiaTwilio), &[], None),
+        let but_vapi = &[P::OpenaiTwilio, P::Elevenlabs, P::NvidiaTwilio][..];
+        let two = &[P::Elevenlabs, P::Vapi][..];
+        let rows: [Row<'_>; 16] = [
+            (None, two, Some(P::NvidiaTwilio), all, Some((P::Elevenlabs, S::HrDefault))),
+            (None, &[], Some(P::NvidiaTwilio), all, Some((P::NvidiaTwilio, S::SystemConfig))),
+            (None, &[], None, all, Some((P::Vapi, S::Fallback))),
+            (
+                None,
+                &[P::Vapi, P::Elevenlabs],
+                Some(P::Elevenlabs),
+                but_vapi,
+                Some((P::Elevenlabs, S::SystemConfig)),
+            ),
+            (None, two, Some(P::NvidiaTwilio), &[P::Vapi], Some((P::Vapi, S::Fallback))),
+            (None, two, None, &[P::Vapi], Some((P::Vapi, S::Fallback))),
+            (None, &[], Some(P::Elevenlabs), &[P::Vapi], Some((P::Vapi, S::Fallback))),
+            (None, &[], None, but_vapi, None),
+            (None, &[P::Elevenlabs], Some(P::NvidiaTwilio), &[P::Vapi, P::NvidiaTwilio], None),
+            (None, &[P::Elevenlabs], None, &[P::Vapi], None),
+            (None, two, Some(P::NvidiaTwilio), &[], None),
+            (Some(P::NvidiaTwilio), &[], Some(P::Vapi), all, Some((P::NvidiaTwilio, S::Order))),
+            (Some(P::Vapi), two, None, all, Some((P::Vapi, S::Order))),
+            (Some(P::NvidiaTwilio), two, None, all, None),
+            (Some(P::Vapi), two, Some(P::Elevenlabs), but_vapi, None),
+            (Some(P::Vapi), &[], None, but_vapi, None),
         ];
-        for (hr, global, enabled, wanted) in rows {
+        for (order, list, global, enabled, wanted) in rows {
             let enabled = EnabledProviders::new(enabled).unwrap();
-            let choice = resolve(hr, global, &enabled);
+            let config =
+                list.first().map(|first| AllowedProviders::new(list.to_vec(), *first).unwrap());
+            let choice = resolve(order, config.as_ref(), global, &enabled);
             let came_to = match &choice {
                 ProviderChoice::Chosen { provider, source, .. } => Some((*provider, *source)),
-                ProviderChoice::NoneEnabled { .. } => None,
+                ProviderChoice::Nobody { .. } => None,
             };
-            assert_eq!(came_to, wanted, "{hr:?} {global:?} {enabled:?}");
-            let off = choice.skipped().iter().all(|one| !enabled.contains(one.provider));
-            assert!(off, "who is switched on is not passed by: {choice:?}");
+            assert_eq!(came_to, wanted, "{order:?} {list:?} {global:?} {enabled:?}");
+            let passed = choice.skipped().iter();
+            let hindered = |one: &Skipped| {
+                obstacle(one.provider, config.as_ref(), &enabled) == Some(one.obstacle)
+            };
+            assert!(passed.copied().all(|one| hindered(&one)), "{choice:?}");
         }
     }
 
     #[test]
     fn reason_names_who_was_passed_by() {
         let enabled = EnabledProviders::new(&[P::Vapi]).unwrap();
-        let choice = resolve(Some(P::Elevenlabs), None, &enabled);
+        let config = AllowedProviders::new(vec![P::Elevenlabs, P::Vapi], P::Elevenlabs).unwrap();
+        let choice = resolve(None, Some(&config), None, &enabled);
         let said = "the recruiter's default elevenlabs is switched off; the fallback is vapi";
         assert_eq!(choice.reason(), said);
-        let none = resolve(None, None, &EnabledProviders::new(&[]).unwrap());
-        assert_eq!(none.reason(), "the fallback vapi is switched off; nobody else is left");
+        let config = AllowedProviders::only(P::Elevenlabs);
+        let none = resolve(Some(P::Vapi), Some(&config), None, &enabled);
+        assert_eq!(
+            none.reason(),
+            "the order's vapi is none of the recruiter's; nobody else is left"
+        );
     }
 }

@@ -20,7 +20,7 @@ pub(super) type Decided = Result<Decision<Interview>, Rejected>;
 
 impl Machine for Interview {
     const KIND: Kind = Kind::Interview;
-    const SCHEMA: u16 = 1;
+    const SCHEMA: u16 = 2;
     type Event = E;
     type Fact = Fact;
     type Effect = Effect;

@@ -6,6 +6,7 @@ use super::{BoxFuture, EngineError, StoreError};
 use crate::calling::ProviderChoice;
 use crate::ids::TenantId;
 use crate::prompt::{ActivePrompt, Platform};
+use crate::value::Provider;
 
 type Answer<'a, T> = BoxFuture<'a, Result<T, StoreError>>;
 
@@ -18,8 +19,13 @@ pub trait CallingSettings: Send + Sync {
         owner: Option<Uuid>,
         platform: Option<Platform>,
     ) -> Answer<'_, ActivePrompt>;
-    /// Returns the provider that carries the calls of `owner`, and why.
-    fn provider(&self, tenant: TenantId, owner: Option<Uuid>) -> Answer<'_, ProviderChoice>;
+    /// Returns the provider that carries a call of `owner`, and why; `order` is whom the order names.
+    fn provider(
+        &self,
+        tenant: TenantId,
+        owner: Option<Uuid>,
+        order: Option<Provider>,
+    ) -> Answer<'_, ProviderChoice>;
 }
 
 /// Tells the engine that a recruiter's provider may have changed.

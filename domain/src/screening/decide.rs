@@ -18,7 +18,7 @@ pub(super) type Decided = Result<Decision<Screening>, Rejected>;
 
 impl Machine for Screening {
     const KIND: Kind = Kind::Screening;
-    const SCHEMA: u16 = 1;
+    const SCHEMA: u16 = 2;
     type Event = E;
     type Fact = Fact;
     type Effect = Effect;

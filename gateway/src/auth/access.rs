@@ -75,9 +75,9 @@ pub(crate) enum Visitor {
 
 /// Lets the request in, with its principal, or says why not.
 ///
-/// A person's token is verified unless their address showed too many bad ones; then it is counted, and then
-/// it is asked whether they may still come in. A webhook's secret is always compared, which costs little:
-/// whoever has it is not kept out by those who guess at it.
+/// Credentials are always looked at, which costs little: whoever has good ones is not kept out by those who
+/// guess from the same address, as behind a proxy all do. Bad ones are counted, and beyond the limit answered
+/// 429. A person's request is then counted too, and it is asked whether they may still come in.
 ///
 /// # Errors
 /// [`ApiError`] to whoever may not come in.
@@ -89,7 +89,7 @@ pub(crate) async fn admit(
     let remote = Remote::of(request.extensions());
     match access {
         Access::Open => Ok(Visitor::Unnamed),
-        Access::InBand => app.rates.may_try(remote).map(|()| Visitor::Unnamed),
+        Access::InBand => Ok(Visitor::Unnamed),
         Access::AnyRole => person(app, request, remote, |_| Ok(())).await,
         Access::Roles(roles) => {
             person(app, request, remote, |principal| has_role(principal, roles)).await
@@ -102,14 +102,12 @@ pub(crate) async fn admit(
             person(app, request, remote, fits).await
         }
         Access::Service => {
-            app.rates.may_try(remote)?;
             let caller = service(app, request.headers());
             let caller = caller.map_err(|refusal| app.rates.failed(remote, refusal))?;
             request.extensions_mut().insert(caller);
             Ok(Visitor::Unnamed)
         }
         Access::RolesOrService(roles) => {
-            app.rates.may_try(remote)?;
             if is_service(app, request.headers()) {
                 request.extensions_mut().insert(ServiceCaller);
                 return Ok(Visitor::Unnamed);
@@ -132,7 +130,6 @@ async fn person(
     remote: IpAddr,
     fits: impl Fn(&Principal) -> Result<(), ApiError>,
 ) -> Result<Visitor, ApiError> {
-    app.rates.may_try(remote)?;
     let principal = bearer(request.headers())
         .ok_or_else(|| ApiError::new(unnamed(app)))
         .and_then(|token| verified(app, token))

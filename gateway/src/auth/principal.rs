@@ -76,6 +76,16 @@ pub enum Caller {
     Service,
 }
 
+impl Caller {
+    /// Returns the tenant that the caller acts for.
+    pub fn tenant(&self) -> TenantId {
+        match self {
+            Self::Person(person) => person.tenant,
+            Self::Service => TenantId::DEFAULT,
+        }
+    }
+}
+
 impl<S: Send + Sync> FromRequestParts<S> for Caller {
     type Rejection = ApiError;
 

@@ -65,6 +65,7 @@ pub(super) const fn page(code: Code) -> Page {
         | Code::EngineFailed
         | Code::EngineUnreachable
         | Code::EngineOff
+        | Code::CallUnconfirmed
         | Code::JournalUnavailable
         | Code::Overloaded
         | Code::SealingNotConfigured
@@ -271,8 +272,8 @@ const fn about_the_moment(code: Code) -> Page {
         ),
         Code::NoProviderEnabled => of(
             "No provider is switched on",
-            "Every provider that could carry the call is switched off, so no call can be placed.",
-            "The recruiter's default, the tenant's `CALL_PROVIDER` and `vapi` are none of `ENABLED_CALL_PROVIDERS`.",
+            "Every provider that could carry the call is switched off or not the recruiter's, so no call can be placed.",
+            "The recruiter's default, the tenant's `CALL_PROVIDER` and `vapi` are none of `ENABLED_CALL_PROVIDERS`, or none of those that the recruiter may use; `detail` says which.",
             "Switch one of them on at /api/v1/system-config/ENABLED_CALL_PROVIDERS, or name another provider.",
         ),
         Code::DialingStopped => of(
@@ -334,6 +335,12 @@ const fn about_the_server(code: Code) -> Page {
             "No call engine is configured, so nothing can be dialled or fetched.",
             "`MR_HIRE_BACKEND_URL` is set to an empty value.",
             "Set it to the engine's address and restart the server.",
+        ),
+        Code::CallUnconfirmed => of(
+            "Not known whether the call is planned",
+            "The database did not say in time whether the call was planned, and the request had no `Idempotency-Key`.",
+            "The database is slow or away. What was sent to it may still be done.",
+            "Look for the interview that `detail` names before you ask again. Send an `Idempotency-Key` with each request: then repeating it is harmless.",
         ),
         Code::JournalUnavailable => of(
             "Journal unavailable",

@@ -15,6 +15,7 @@ use super::config_rows::{self, Draft};
 use super::{Answer, CallingStore, Stored, choice, stand_in_line};
 use crate::database::Database;
 use crate::error::PersistenceError;
+use crate::patience::in_time;
 use crate::queries;
 use crate::seal::{Closed, Keyring, Sealed};
 
@@ -23,7 +24,7 @@ type Changed<T> = Result<T, ConfigRefusal>;
 
 impl CallConfigs for CallingStore {
     fn configs(&self, tenant: TenantId, page: PageRequest) -> Answer<'_, ConfigPage> {
-        Box::pin(async move {
+        in_time(async move {
             let mut reader = self.database.reader().await.map_err(PersistenceError::from)?;
             let read = Database::read(&mut reader, tenant).await;
             let mut tx = read.map_err(PersistenceError::from)?;
@@ -36,7 +37,7 @@ impl CallConfigs for CallingStore {
     }
 
     fn config(&self, tenant: TenantId, user: Uuid) -> Answer<'_, Option<HrCallConfig>> {
-        Box::pin(async move {
+        in_time(async move {
             let mut reader = self.database.reader().await.map_err(PersistenceError::from)?;
             let read = Database::read(&mut reader, tenant).await;
             let mut tx = read.map_err(PersistenceError::from)?;
@@ -51,7 +52,7 @@ impl CallConfigs for CallingStore {
         expected: Expected,
         at: DateTime<Utc>,
     ) -> Answer<'_, Changed<ConfigSaved>> {
-        Box::pin(async move {
+        in_time(async move {
             let mut connection = self.database.store().await.map_err(PersistenceError::from)?;
             let mut tx = connection.begin().await?;
             let before = lock(&mut tx, tenant, change.user).await?;
@@ -75,7 +76,7 @@ impl CallConfigs for CallingStore {
         only: Provider,
         at: DateTime<Utc>,
     ) -> Answer<'_, ConfigSaved> {
-        Box::pin(async move {
+        in_time(async move {
             let mut connection = self.database.store().await.map_err(PersistenceError::from)?;
             let mut tx = connection.begin().await?;
             if let Some(config) = lock(&mut tx, tenant, user).await? {
@@ -97,7 +98,7 @@ impl CallConfigs for CallingStore {
         expected: Expected,
         at: DateTime<Utc>,
     ) -> Answer<'_, Changed<HrCallConfig>> {
-        Box::pin(async move {
+        in_time(async move {
             let mut connection = self.database.store().await.map_err(PersistenceError::from)?;
             let mut tx = connection.begin().await?;
             let before = match existing(&mut tx, tenant, user, &expected).await? {
@@ -121,7 +122,7 @@ impl CallConfigs for CallingStore {
         user: Uuid,
         expected: Expected,
     ) -> Answer<'_, Changed<()>> {
-        Box::pin(async move {
+        in_time(async move {
             let mut connection = self.database.store().await.map_err(PersistenceError::from)?;
             let mut tx = connection.begin().await?;
             if let Err(refusal) = existing(&mut tx, tenant, user, &expected).await? {
@@ -138,18 +139,18 @@ impl CallConfigs for CallingStore {
         tenant: TenantId,
         user: Uuid,
     ) -> Answer<'_, Changed<(ConfigAccess, ProviderChoice)>> {
-        Box::pin(async move {
+        in_time(async move {
             let mut reader = self.database.reader().await.map_err(PersistenceError::from)?;
             let read = Database::read(&mut reader, tenant).await;
             let mut tx = read.map_err(PersistenceError::from)?;
             let Some(config) = config_rows::find(&mut tx, tenant, user).await? else {
-                return Ok(Ok((ConfigAccess::None, choice(&mut tx, tenant, None).await?)));
+                return Ok(Ok((ConfigAccess::None, choice(&mut tx, tenant, None, None).await?)));
             };
             if !config.is_active {
-                let choice = choice(&mut tx, tenant, None).await?;
+                let choice = choice(&mut tx, tenant, None, None).await?;
                 return Ok(Ok((ConfigAccess::Inactive(config), choice)));
             }
-            let choice = choice(&mut tx, tenant, Some(config.providers.default())).await?;
+            let choice = choice(&mut tx, tenant, None, Some(&config.providers)).await?;
             let sealed = config_rows::sealed(&mut tx, tenant, user).await?;
             let credentials = match open(&self.keys, tenant, &config, sealed)? {
                 Ok(credentials) => credentials,

@@ -10,7 +10,7 @@ mod settings;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use domain::calling::{ProviderChoice, resolve};
+use domain::calling::{AllowedProviders, ProviderChoice, resolve};
 use domain::ports::{BoxFuture, CallingSettings, PageRequest, StoreError};
 use domain::prompt::{ActivePrompt, Platform, select};
 use domain::{InvalidValue, Provider, TenantId};
@@ -19,6 +19,7 @@ use uuid::Uuid;
 
 use crate::database::Database;
 use crate::error::PersistenceError;
+use crate::patience::in_time;
 use crate::seal::Keyring;
 
 type Answer<'a, T> = BoxFuture<'a, Result<T, StoreError>>;
@@ -58,7 +59,7 @@ impl CallingSettings for CallingStore {
         owner: Option<Uuid>,
         platform: Option<Platform>,
     ) -> Answer<'_, ActivePrompt> {
-        Box::pin(async move {
+        in_time(async move {
             let mut reader = self.database.reader().await.map_err(PersistenceError::from)?;
             let read = Database::read(&mut reader, tenant).await;
             let mut tx = read.map_err(PersistenceError::from)?;
@@ -76,8 +77,13 @@ impl CallingSettings for CallingStore {
         })
     }
 
-    fn provider(&self, tenant: TenantId, owner: Option<Uuid>) -> Answer<'_, ProviderChoice> {
-        Box::pin(async move {
+    fn provider(
+        &self,
+        tenant: TenantId,
+        owner: Option<Uuid>,
+        order: Option<Provider>,
+    ) -> Answer<'_, ProviderChoice> {
+        in_time(async move {
             let mut reader = self.database.reader().await.map_err(PersistenceError::from)?;
             let read = Database::read(&mut reader, tenant).await;
             let mut tx = read.map_err(PersistenceError::from)?;
@@ -85,21 +91,22 @@ impl CallingSettings for CallingStore {
                 Some(user) => config_rows::find(&mut tx, tenant, user).await?,
                 None => None,
             };
-            let default = config.filter(|config| config.is_active);
-            let default = default.map(|config| config.providers.default());
-            Ok(choice(&mut tx, tenant, default).await?)
+            let config = config.filter(|config| config.is_active);
+            let providers = config.as_ref().map(|config| &config.providers);
+            Ok(choice(&mut tx, tenant, order, providers).await?)
         })
     }
 }
 
-/// Resolves the provider of somebody whose own default is `default`.
+/// Resolves the provider of somebody with this active configuration, if any.
 async fn choice(
     tx: &mut PgConnection,
     tenant: TenantId,
-    default: Option<Provider>,
+    order: Option<Provider>,
+    config: Option<&AllowedProviders>,
 ) -> Stored<ProviderChoice> {
     let (global, enabled) = settings::read(tx, tenant).await?;
-    Ok(resolve(default, global, &enabled))
+    Ok(resolve(order, config, global, &enabled))
 }
 
 /// Has changes of one thing wait for each other, whether there is a row of it yet or not.

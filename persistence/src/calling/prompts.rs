@@ -13,6 +13,7 @@ use uuid::Uuid;
 use super::{Answer, CallingStore, Stored, prompt_rows, stand_in_line};
 use crate::database::Database;
 use crate::error::PersistenceError;
+use crate::patience::in_time;
 use crate::queries;
 
 /// Prompts that one user, or the tenant itself, may have: enough for any library that people keep.
@@ -23,7 +24,7 @@ type Changed<T> = Result<T, PromptRefusal>;
 
 impl Prompts for CallingStore {
     fn prompts(&self, editor: PromptEditor, page: PageRequest) -> Answer<'_, PromptPage> {
-        Box::pin(async move {
+        in_time(async move {
             let (tenant, owner) = (editor.tenant(), editor.owner());
             let mut reader = self.database.reader().await.map_err(PersistenceError::from)?;
             let read = Database::read(&mut reader, tenant).await;
@@ -42,7 +43,7 @@ impl Prompts for CallingStore {
         prompt: NewPrompt,
         at: DateTime<Utc>,
     ) -> Answer<'_, Changed<Prompt>> {
-        Box::pin(async move {
+        in_time(async move {
             let mut connection = self.database.store().await.map_err(PersistenceError::from)?;
             let mut tx = connection.begin().await?;
             if !has_room(&mut tx, tenant, prompt.belongs_to).await? {
@@ -62,7 +63,7 @@ impl Prompts for CallingStore {
         expected: Expected,
         at: DateTime<Utc>,
     ) -> Answer<'_, Changed<Prompt>> {
-        Box::pin(async move {
+        in_time(async move {
             let mut connection = self.database.store().await.map_err(PersistenceError::from)?;
             let mut tx = connection.begin().await?;
             let before = match writable(&mut tx, editor, id, &expected).await? {
@@ -87,7 +88,7 @@ impl Prompts for CallingStore {
         id: Uuid,
         expected: Expected,
     ) -> Answer<'_, Changed<()>> {
-        Box::pin(async move {
+        in_time(async move {
             let mut connection = self.database.store().await.map_err(PersistenceError::from)?;
             let mut tx = connection.begin().await?;
             if let Err(refusal) = writable(&mut tx, editor, id, &expected).await? {
@@ -108,7 +109,7 @@ impl Prompts for CallingStore {
         expected: Expected,
         at: DateTime<Utc>,
     ) -> Answer<'_, Changed<Prompt>> {
-        Box::pin(async move {
+        in_time(async move {
             let mut connection = self.database.store().await.map_err(PersistenceError::from)?;
             let mut tx = connection.begin().await?;
             stand_in_line(&mut tx, tenant, &interview_prompt(owner)).await?;
@@ -145,7 +146,7 @@ impl Prompts for CallingStore {
         owner: Uuid,
         at: DateTime<Utc>,
     ) -> Answer<'_, ()> {
-        Box::pin(async move {
+        in_time(async move {
             let mut connection = self.database.store().await.map_err(PersistenceError::from)?;
             let mut tx = connection.begin().await?;
             stand_in_line(&mut tx, tenant, &interview_prompt(owner)).await?;

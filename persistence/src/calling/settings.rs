@@ -11,6 +11,7 @@ use tracing::{error, warn};
 use super::{Answer, CallingStore, Stored};
 use crate::database::Database;
 use crate::error::PersistenceError;
+use crate::patience::in_time;
 
 /// The key of the tenant's provider in `system_configs`.
 const CALL_PROVIDER: &str = "CALL_PROVIDER";
@@ -19,7 +20,7 @@ const ENABLED: &str = "ENABLED_CALL_PROVIDERS";
 
 impl SystemConfigs for CallingStore {
     fn system_configs(&self, tenant: TenantId) -> Answer<'_, (Option<Provider>, EnabledProviders)> {
-        Box::pin(async move {
+        in_time(async move {
             let mut reader = self.database.reader().await.map_err(PersistenceError::from)?;
             let begun = Database::read(&mut reader, tenant).await;
             let mut tx = begun.map_err(PersistenceError::from)?;
@@ -33,7 +34,7 @@ impl SystemConfigs for CallingStore {
         config: SystemConfig,
         at: DateTime<Utc>,
     ) -> Answer<'_, ()> {
-        Box::pin(async move {
+        in_time(async move {
             let (key, value) = match config {
                 SystemConfig::CallProvider(provider) => {
                     (CALL_PROVIDER, json!(provider.map(Provider::as_str)))

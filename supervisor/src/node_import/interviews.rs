@@ -97,7 +97,10 @@ impl NodeImport {
                 }
             }
         }
-        for (id, answer) in join_all(committing).await {
+        let answers = join_all(committing).await;
+        // First of all, so that one commit that failed does not leave the others dated today.
+        self.target.backdate(self.tenant, times).await?;
+        for (id, answer) in answers {
             match answer? {
                 Verdict::Committed { .. } => report.written(),
                 Verdict::Stale | Verdict::Duplicate(_) => {
@@ -108,7 +111,7 @@ impl NodeImport {
                 }
             }
         }
-        Ok(self.target.backdate(self.tenant, times).await?)
+        Ok(())
     }
 
     async fn turns_of(&self, rows: &[NodeRow]) -> Result<HashMap<String, Vec<Value>>, ImportError> {

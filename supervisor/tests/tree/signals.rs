@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use actors::kinds::{InterviewPerformer, ScreeningPerformer};
 use chrono::DateTime;
-use domain::calling::{EnabledProviders, ProviderChoice, resolve};
+use domain::calling::{AllowedProviders, EnabledProviders, ProviderChoice, resolve};
 use domain::interview::{CallReport, CallStatus, Interview, InterviewEvent};
 use domain::policy::Zone;
 use domain::ports::{
@@ -108,14 +108,15 @@ impl CallingSettings for Engine {
         &self,
         _: TenantId,
         _: Option<Uuid>,
+        order: Option<Provider>,
     ) -> BoxFuture<'_, Result<ProviderChoice, StoreError>> {
         let is_mute = self.is_mute.load(Ordering::SeqCst);
-        let own = Some(Provider::Elevenlabs);
+        let own = AllowedProviders::only(Provider::Elevenlabs);
         Box::pin(async move {
             if is_mute {
                 return Err(StoreError::Away(anyhow::anyhow!("nobody answers")));
             }
-            Ok(resolve(own, None, &EnabledProviders::all()))
+            Ok(resolve(order, Some(&own), None, &EnabledProviders::all()))
         })
     }
 }

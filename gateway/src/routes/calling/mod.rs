@@ -16,7 +16,7 @@ use serde_json::json;
 use utoipa::ToSchema;
 
 use super::{ADMINS, RECRUITERS, wrong_field};
-use crate::auth::Access;
+use crate::auth::{Access, Role};
 use crate::error::{ApiError, FieldError};
 use crate::problem::Code;
 use crate::refresh::Refresher;
@@ -49,7 +49,7 @@ pub(super) fn table(calling: Option<Arc<Calling>>) -> Vec<Route> {
     let create_default = "/api/admin/hr-call-configs/create-default";
     vec![
         Route::get_with(c(), "/api/hr-call-config/{user_id}", Access::Service, engine::show),
-        Route::get_with(c(), enabled, Access::AnyRole, settings::enabled),
+        Route::get_with(c(), enabled, Access::RolesOrService(&Role::ALL), settings::enabled),
         Route::get_with(c(), "/api/v1/system-config", admin, settings::list),
         Route::put_with(c(), "/api/v1/system-config/{key}", admin, settings::put),
         Route::get_with(c(), "/api/hr/my-call-config", recruiter, configs::mine),

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use super::{Calling, wrong_field, wrong_list};
-use crate::auth::Principal;
+use crate::auth::{Caller, Principal};
 use crate::envelope::Data;
 use crate::error::{ApiError, FieldError, Place};
 use crate::extract::{Json as Body, Path, Query};
@@ -53,9 +53,9 @@ pub struct SettingView {
 )]
 pub(crate) async fn enabled(
     State(calling): State<Arc<Calling>>,
-    principal: Principal,
+    caller: Caller,
 ) -> Result<Json<Data<Vec<&'static str>>>, ApiError> {
-    let (_, enabled) = calling.settings.system_configs(principal.tenant).await?;
+    let (_, enabled) = calling.settings.system_configs(caller.tenant()).await?;
     Ok(Json(Data::new(enabled.iter().map(Provider::as_str).collect())))
 }
 

@@ -8,12 +8,13 @@ use std::time::Duration;
 
 use axum::extract::State;
 use chrono::{DateTime, Utc};
+use domain::calling::{Obstacle, Skipped};
 use domain::interview::{Asked, DialOrder, Tally};
 use domain::policy::{CallingWindow, Zone};
 use domain::ports::{InterviewSummary, Scope};
 use domain::prompt::{self, ActivePrompt, Platform, TemplateError};
 use domain::{EntityId, Provider, RequestMark, TenantId};
-use supervisor::{Batch, Placing};
+use supervisor::{Batch, Placing, Unavailable};
 use tokio::sync::broadcast::Receiver;
 use tokio::time::timeout;
 
@@ -55,7 +56,8 @@ pub(super) async fn place(
     {
         return asked.repeated(before).await;
     }
-    asked.place(key.map(|_| mark)).await
+    let repeats = if key.is_some() { Repeats::Harmless } else { Repeats::AnotherCall };
+    asked.place(mark, repeats).await
 }
 
 /// For whom a call is asked for.
@@ -88,6 +90,15 @@ impl Asker {
     }
 }
 
+/// What sending the same request again would do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Repeats {
+    /// It has a key, and meets the same interview.
+    Harmless,
+    /// It has none.
+    AnotherCall,
+}
+
 /// One request under way.
 struct Request<'a> {
     services: &'a Services,
@@ -98,14 +109,14 @@ struct Request<'a> {
 }
 
 impl Request<'_> {
-    async fn place(self, mark: Option<RequestMark>) -> Result<Answer, ApiError> {
+    async fn place(self, mark: RequestMark, repeats: Repeats) -> Result<Answer, ApiError> {
         self.may_ring().await?;
         let known = self.known_zone().await?;
         if let (Some(_), None, Some(_)) = (self.wanted.application, known, self.asker.scope) {
             let error = wrong_field("#/applicationId", "there is no such application");
             return Err(ApiError::invalid(FieldError { code: "unknown_id", ..error }));
         }
-        let zone = self.wanted.zone.or(known).unwrap_or_default();
+        let zone = self.zone(known)?;
         let provider = self.provider().await?;
         let (system_prompt, prompt) = self.prompt(provider).await?;
         let order = DialOrder {
@@ -118,14 +129,27 @@ impl Request<'_> {
             zone,
             attempt: 1,
             provider: Some(provider),
-            asked: Asked { tally: self.asker.tally, request: mark },
+            asked: Asked { tally: self.asker.tally, request: Some(mark) },
         };
-        match self.services.interviews.place(self.asker.tenant, self.id, order).await? {
+        let placed = self.services.interviews.place(self.asker.tenant, self.id, order).await;
+        let placed = placed.map_err(|unavailable| self.unconfirmed(unavailable, repeats))?;
+        match placed {
             Placing::Planned => {
-                count("new");
+                if repeats == Repeats::Harmless {
+                    count("new");
+                }
                 self.answer(zone, Some(prompt)).await
             }
             before => self.repeated(before).await,
+        }
+    }
+
+    /// Says that it is not known whether the dial was planned. Whoever may not repeat it is not told to.
+    fn unconfirmed(&self, unavailable: Unavailable, repeats: Repeats) -> ApiError {
+        match (unavailable, repeats) {
+            (Unavailable::Away(_), Repeats::AnotherCall) => ApiError::new(Code::CallUnconfirmed)
+                .detail(format!("the interview, if it was planned, is {}", self.id)),
+            (unavailable, _) => unavailable.into(),
         }
     }
 
@@ -134,8 +158,7 @@ impl Request<'_> {
         match before {
             Placing::Planned | Placing::Repeated => {
                 count("replayed");
-                let known = self.known_zone().await?;
-                let zone = self.wanted.zone.or(known).unwrap_or_default();
+                let zone = self.zone(self.known_zone().await?)?;
                 self.answer(zone, None).await
             }
             Placing::OtherRequest => {
@@ -165,20 +188,32 @@ impl Request<'_> {
         Ok(self.services.applications.zone(scope, application).await?)
     }
 
+    /// Returns the zone whose hours count: the application's where it is known, which no request moves.
+    fn zone(&self, known: Option<Zone>) -> Result<Zone, ApiError> {
+        match (known, self.wanted.zone) {
+            (Some(known), Some(wanted)) if known != wanted => Err(ApiError::invalid(wrong_field(
+                "#/timezone",
+                "the application says another one; change it there",
+            ))),
+            (known, wanted) => Ok(known.or(wanted).unwrap_or_default()),
+        }
+    }
+
     /// Returns who carries the call: whom the request names, else whom the owner's settings do.
     async fn provider(&self) -> Result<Provider, ApiError> {
         let (tenant, owner) = (self.asker.tenant, Some(self.wanted.owner));
-        let none = || ApiError::new(Code::NoProviderEnabled);
-        if let Some(provider) = self.wanted.provider {
-            let (_, enabled) = self.services.calling.settings.system_configs(tenant).await?;
-            let said = format!("{} is switched off", provider.as_str());
-            return enabled
-                .contains(provider)
-                .then_some(provider)
-                .ok_or_else(|| none().detail(said));
+        let choices = &self.services.calling.choices;
+        let choice = choices.provider(tenant, owner, self.wanted.provider).await?;
+        let is_forbidden = |one: &Skipped| one.obstacle == Obstacle::NotAllowed;
+        match choice.provider() {
+            Some(provider) => Ok(provider),
+            None if self.wanted.provider.is_some() && choice.skipped().iter().any(is_forbidden) => {
+                let error =
+                    wrong_field("#/provider", "is none of those that the recruiter may use");
+                Err(ApiError::invalid(FieldError { code: "not_allowed", ..error }))
+            }
+            None => Err(ApiError::new(Code::NoProviderEnabled).detail(choice.reason())),
         }
-        let choice = self.services.calling.choices.provider(tenant, owner).await?;
-        choice.provider().ok_or_else(|| none().detail(choice.reason()))
     }
 
     /// Fills the prompt that counts for the owner and the provider.
