@@ -293,6 +293,8 @@ async fn call_is_placed_with_the_prompt_and_the_provider_of_its_owner() {
     let data = &said.body["data"];
     assert_eq!((said.status, &data["provider"]), (200, &json!("elevenlabs")), "{}", said.body);
     assert_eq!((&data["promptId"], &data["missing"]), (&prompt["data"]["id"], &json!(["salary"])));
+    let another = asker.once(&with(wanted(2), json!({"provider": "vapi"}))).await;
+    assert_eq!(another.refused(400, "invalid_request"), ["#/provider"], "not the recruiter's");
     let huge = json!({"variables": {"notes": "x".repeat(4_096)}});
     let prompt = json!({"systemPrompt": "{{notes}}".repeat(40)});
     recruiter
@@ -367,7 +369,7 @@ async fn who_may_ask_and_for_whom() {
     let candidate = Candidate::living(Home::India, 7, 1);
     world.api.import(&cast::import_body(std::slice::from_ref(&candidate))).await.unwrap();
     let owner = candidate.application.belongs_to.unwrap();
-    let of_theirs = with(wanted(1), json!({"applicationId": candidate.id(), "timezone": ASLEEP}));
+    let of_theirs = with(wanted(1), json!({"applicationId": candidate.id()}));
     let by = |role, sub| Asker::new(&world, Some(world.token(role, sub)));
 
     Asker::new(&world, None).once(&wanted(1)).await.refused(401, "unauthenticated");
@@ -379,6 +381,9 @@ async fn who_may_ask_and_for_whom() {
     let stranger = by(Role::Hr, RECRUITER);
     let refused = stranger.once(&of_theirs).await;
     assert_eq!(refused.refused(400, "invalid_request"), ["#/applicationId"]);
+    let elsewhere = with(of_theirs.clone(), json!({"timezone": ASLEEP}));
+    let moved = by(Role::Hr, owner).once(&elsewhere).await;
+    assert_eq!(moved.refused(400, "invalid_request"), ["#/timezone"], "its hours are known");
     let theirs = by(Role::Hr, owner).once(&of_theirs).await;
     assert_eq!(theirs.status, 200, "{}", theirs.body);
 
