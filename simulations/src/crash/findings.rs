@@ -27,7 +27,7 @@ pub(super) const CHECKS: [(u8, &str); 11] = [
     (8, "hours, delays and attempts hold in the engine's ledger (there are no caps yet)"),
     (9, "nothing open is without a future"),
     (10, "no panic, and no server ended by itself"),
-    (11, "each request for a call rang once at most, and every dial came to an end"),
+    (11, "each request for a call rang once at most, most rang, and every dial came to an end"),
 ];
 
 /// One thing that is wrong.

@@ -41,6 +41,8 @@ pub(super) struct Fate {
     pub interviews: HashSet<Uuid>,
     /// How often its answer is not known.
     pub unknown: u32,
+    /// An answer said that it rings later, when the callee may be called.
+    pub is_for_later: bool,
 }
 
 /// What became of all of them, by their keys.
@@ -145,6 +147,9 @@ impl Asker {
         };
         match status {
             status if status.is_success() => {
+                if body["data"]["notBefore"].is_string() {
+                    self.placed.note(key, |fate| fate.is_for_later = true);
+                }
                 let id = body["data"]["id"].as_str().unwrap_or_default();
                 Outcome::Ok { verdict: id.to_owned() }
             }

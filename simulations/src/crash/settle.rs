@@ -13,8 +13,8 @@ use super::cluster::Cluster;
 use super::findings::Wrong;
 use super::report::Report;
 use super::stage::Stage;
+use super::world;
 use crate::audit;
-use crate::engine::Faults;
 use crate::product::Api;
 
 /// How long the drivers may take; longer than their own patience.
@@ -35,7 +35,7 @@ impl Stage {
         settings: &Settings,
         cluster: &Cluster,
     ) -> anyhow::Result<String> {
-        self.engine.engine().set_faults(Faults::default());
+        self.engine.engine().set_faults(world::after(self.placed_per_round));
         self.fleet.want(1).await?;
         let began = Instant::now();
         let told = timeout(DRIVERS_PATIENCE, self.told()).await;

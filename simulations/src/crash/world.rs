@@ -8,7 +8,9 @@ use serde_json::json;
 
 use crate::cast::{Candidate, Home};
 use crate::clock::Speed;
-use crate::engine::{CallScript, Engine, EngineHandle, EngineSettings, Faults, Outcome};
+use crate::engine::{
+    CallScript, DialFaults, Engine, EngineHandle, EngineSettings, Faults, Outcome,
+};
 use crate::product::Keys;
 
 /// Lines of the engine: nobody is turned away for want of one.
@@ -46,23 +48,35 @@ pub(super) async fn engine(
 /// # Errors
 /// Never: the document is written here.
 pub(super) fn faults(forgets: bool, placed: u64) -> anyhow::Result<Faults> {
-    // Where calls are asked for, one dial in three is taken and never answered. What such an engine also
-    // forgot would be held until the longest call is over, which no run waits for at a pace that dials keep.
-    let (forgets, time_out) = if placed > 0 { (false, 0.33) } else { (forgets, 0.1) };
+    // Where calls are asked for, one dial in three is taken and never answered, and so few webhooks come that
+    // many a one is found by looking it up alone. What such an engine also forgot would be held until the
+    // longest call is over, which no run waits for at a pace that dials keep.
+    let (forgets, time_out, lose) =
+        if placed > 0 { (false, 0.33, 0.6) } else { (forgets, 0.1, 0.01) };
+    let keys_ignored = after(placed).dial.keys_ignored;
     Ok(serde_json::from_value(json!({
         "webhooks": {
             "duplicateSameEvent": 0.1, "duplicateNewEvent": 0.05, "reorder": 0.1, "delay": 0.05,
-            "earlyEnded": 0.3, "skipStates": 0.05, "shrinkMessages": 0.05, "lose": 0.01,
+            "earlyEnded": 0.3, "skipStates": 0.05, "shrinkMessages": 0.05, "lose": lose,
         },
         "dial": {
             "acceptThenTimeOut": time_out, "acceptThenFail": 0.15, "serverError": 0.05, "tooMany": 0.05,
-            "answerAfterFirstWebhook": 0.35,
+            "answerAfterFirstWebhook": 0.35, "keysIgnored": keys_ignored,
         },
         "analyzer": {"tooMany": 0.05, "serverError": 0.05},
         "pull": {"serverError": 0.02},
         "metadataForgotten": forgets,
         "holdS": HOLD_S,
     }))?)
+}
+
+/// What goes on once nothing breaks any more: where calls are asked for, keys mean nothing to the engine.
+///
+/// An engine that knows a key again would answer a dial that is sent twice with the first one's call, and
+/// nobody would be seen to ring twice, whatever the product does.
+pub(super) fn after(placed: u64) -> Faults {
+    let dial = DialFaults { keys_ignored: placed > 0, ..DialFaults::default() };
+    Faults { dial, ..Faults::default() }
 }
 
 /// Makes up `count` candidates; everybody is interviewed in the second call.
@@ -101,6 +115,14 @@ pub(super) fn begins(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn engine_rings_again_for_a_key_that_it_knows_as_long_as_a_run_goes_on() {
+        for during in [faults(true, 1).unwrap(), after(1)] {
+            assert!(during.dial.keys_ignored);
+        }
+        assert_eq!(after(0), Faults::default());
+    }
 
     #[test]
     fn faults_are_understood_and_the_day_begins_at_nine_in_india() {

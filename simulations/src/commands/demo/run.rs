@@ -58,8 +58,8 @@ pub(super) struct Run {
 }
 
 impl Run {
-    /// Goes on until `stop`, until the server cannot be kept running, or until all is settled and
-    /// reckoned up.
+    /// Goes on until `stop`, until the server cannot be kept running, until it refuses a call for good, or
+    /// until all is settled and reckoned up.
     pub(super) async fn until_settled(
         &mut self,
         stop: &CancellationToken,
@@ -77,8 +77,13 @@ impl Run {
             }
             let now = self.now();
             self.home.reach(now + self.simulated(REACH))?;
-            if self.look(now).await {
-                return Ok((keeping, self.reckon().await));
+            match self.look(now).await {
+                Ok(false) => {}
+                Ok(true) => return Ok((keeping, self.reckon().await)),
+                Err(failure) => {
+                    self.screen.line(format!("!! the demo ends: {failure:#}"));
+                    return Ok((keeping, false));
+                }
             }
         }
     }
@@ -92,7 +97,10 @@ impl Run {
     }
 
     /// Arranges calls and shows where everything stands; answers whether it is time to reckon up.
-    async fn look(&mut self, now: DateTime<Utc>) -> bool {
+    ///
+    /// # Errors
+    /// When a call cannot be asked for any more.
+    async fn look(&mut self, now: DateTime<Utc>) -> anyhow::Result<bool> {
         if self.forever && self.engine.engine().totals().calls < CALLS_MAX {
             self.cue.go_on(now, now + self.simulated(AHEAD));
         }
@@ -102,7 +110,7 @@ impl Run {
         let sent = sent.unwrap_or_default();
         self.outcomes.expect(sent.iter().map(|(_, candidate)| candidate));
         self.caller.expect(sent);
-        self.caller.ask(now);
+        self.caller.ask(now)?;
         let totals = self.engine.engine().totals();
         let rows_min = if self.forever { ROWS_LOOKED_AT } else { self.cast.len() };
         if let Ok(rows) = self.api.screenings(rows_min).await {
@@ -118,7 +126,7 @@ impl Run {
         let is_quiet = self.caller.is_idle() && totals.live + totals.unsettled == 0;
         self.find_the_unheard(is_quiet).await;
         let is_over = is_quiet && settled == arranged && totals.finished == totals.calls;
-        !self.forever && (is_sent && is_over || now > self.begins + RUN_MAX)
+        Ok(!self.forever && (is_sent && is_over || now > self.begins + RUN_MAX))
     }
 
     /// Says when somebody stops dialing, or resumes it.

@@ -9,6 +9,12 @@ use super::Evidence;
 use crate::crash::findings::{Findings, Wrong};
 use crate::crash::placed::Fate;
 
+/// Of so many requests that were answered while their callee may be called, one may have rung nobody.
+///
+/// A dial that was begun when its server was killed is not repeated where that could ring twice, and one of
+/// a busy machine leaves too late: a few of each. More of them are calls that nobody gets.
+const SILENT_ONE_IN: usize = 10;
+
 /// What the requests came to, in numbers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Placings {
@@ -38,10 +44,15 @@ pub(super) fn check(
         *rings.entry(request.phone_number.as_deref().unwrap_or_default()).or_default() += 1;
         unanswered += usize::from(!request.answer.was_told());
     }
+    let (mut in_hours, mut silent) = (0, 0);
     let mut sums = Placings { asked: placed.len(), unanswered, ..Placings::default() };
     for (key, fate) in placed {
         sums.repeated += usize::from(fate.unknown > 0);
-        match rings.get(fate.phone.as_str()).copied().unwrap_or_default() {
+        let rang = rings.get(fate.phone.as_str()).copied().unwrap_or_default();
+        let is_in_hours = !fate.interviews.is_empty() && !fate.is_for_later;
+        in_hours += usize::from(is_in_hours);
+        silent += usize::from(is_in_hours && rang == 0);
+        match rang {
             0 => {}
             1 => sums.rung += 1,
             many => {
@@ -50,6 +61,10 @@ pub(super) fn check(
                 findings.add(11, Wrong::Doubled, format!("{key} rang {many} times"));
             }
         }
+    }
+    if is_too_quiet(silent, in_hours) {
+        let text = format!("{silent} of {in_hours} requests rang nobody, in hours");
+        findings.add(11, Wrong::Lost, text);
     }
     check_ends(placed, evidence, findings);
     for intent in evidence.picture.intents.iter().filter(|intent| intent.operation == "dial") {
@@ -60,6 +75,11 @@ pub(super) fn check(
         }
     }
     sums
+}
+
+/// Says whether more of `in_hours` requests rang nobody than a crash explains.
+const fn is_too_quiet(silent: usize, in_hours: usize) -> bool {
+    silent * SILENT_ONE_IN > in_hours
 }
 
 /// A request that was answered has one interview, whose call is known to the engine or over.
@@ -85,6 +105,21 @@ fn check_ends(placed: &BTreeMap<String, Fate>, evidence: &Evidence<'_>, findings
         }
         if view.and_then(|view| view.phone).is_none_or(|phone| phone.as_str() != fate.phone) {
             findings.add(11, Wrong::Behind, format!("{key} led to {id}, which rings another"));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_too_quiet;
+
+    #[test]
+    fn nine_in_ten_have_to_ring() {
+        for (silent, in_hours) in [(0, 0), (0, 1_000), (100, 1_000), (4, 40)] {
+            assert!(!is_too_quiet(silent, in_hours), "{silent} of {in_hours}");
+        }
+        for (silent, in_hours) in [(1, 1), (1_000, 1_000), (101, 1_000), (5, 40)] {
+            assert!(is_too_quiet(silent, in_hours), "{silent} of {in_hours}");
         }
     }
 }

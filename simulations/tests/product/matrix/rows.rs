@@ -42,6 +42,10 @@ pub struct Row {
     pub paths: Paths,
     /// What is sent by somebody of a tenant.
     pub body: Option<fn(Uuid) -> Value>,
+    /// What our own services send instead, where they come in beside people.
+    pub by_service: Option<fn(Uuid) -> Value>,
+    /// What the answer to whoever may ask tells of.
+    pub tells: Vec<Uuid>,
     /// What callers of another tenant are answered, where that is no good answer of theirs.
     pub elsewhere: Option<u16>,
     /// What whoever may ask is answered, where what would give the good answer is not there.
@@ -50,21 +54,31 @@ pub struct Row {
 
 impl Row {
     fn one(operation: &'static str, path: &'static str) -> Self {
+        Self::at(operation, Paths::One(path))
+    }
+
+    fn at(operation: &'static str, paths: Paths) -> Self {
         Self {
             operation,
             tenant: OURS,
-            paths: Paths::One(path),
+            paths,
             body: None,
+            by_service: None,
+            tells: Vec::new(),
             elsewhere: None,
             instead: None,
         }
     }
 
+    /// A row about a list of what is ours, in which there is `id`.
+    fn list(operation: &'static str, path: &'static str, id: Uuid) -> Self {
+        Self { tells: vec![id], ..Self::one(operation, path) }
+    }
+
     /// A row about a thing that each tenant has.
     fn each(operation: &'static str, ids: [Uuid; 2], path: impl Fn(String) -> String) -> Self {
         let [own, foreign, missing] = [ids[0], ids[1], NOBODYS].map(|id| path(id.to_string()));
-        let paths = Paths::Of { own, foreign: Some(foreign), missing };
-        Self { operation, tenant: OURS, paths, body: None, elsewhere: None, instead: None }
+        Self::at(operation, Paths::Of { own, foreign: Some(foreign), missing })
     }
 
     /// A row about a thing of the default tenant's, which alone has calls of the engine's own.
@@ -75,15 +89,7 @@ impl Row {
     /// A row about a part of such a thing.
     fn call_at(operation: &'static str, id: Uuid, part: &str) -> Self {
         let [own, missing] = [id, NOBODYS].map(|id| format!("/api/voice-interviews/{id}{part}"));
-        let paths = Paths::Of { own, foreign: None, missing };
-        Self {
-            operation,
-            tenant: TenantId::DEFAULT.0,
-            paths,
-            body: None,
-            elsewhere: None,
-            instead: None,
-        }
+        Self::at(operation, Paths::Of { own, foreign: None, missing }).of_default()
     }
 
     /// A row about what was recorded of such a thing, by its address.
@@ -91,8 +97,7 @@ impl Row {
         let [own, missing] =
             [RECORDING, "https://api.twilio.com/2010-04-01/Accounts/AC1/Recordings/RE2"]
                 .map(|address| format!("/api/voice-interviews/recording-proxy?url={address}"));
-        let paths = Paths::Of { own, foreign: None, missing };
-        Self { paths, ..Self::one(operation, "") }.of_default()
+        Self::at(operation, Paths::Of { own, foreign: None, missing }).of_default()
     }
 
     fn answered(self, instead: u16) -> Self {
@@ -101,12 +106,15 @@ impl Row {
 
     /// A row about something that is nobody's in particular.
     fn shared(operation: &'static str, own: &str, missing: &str) -> Self {
-        let paths = Paths::Shared { own: own.to_owned(), missing: missing.to_owned() };
-        Self { operation, tenant: OURS, paths, body: None, elsewhere: None, instead: None }
+        Self::at(operation, Paths::Shared { own: own.to_owned(), missing: missing.to_owned() })
     }
 
     fn sends(self, body: fn(Uuid) -> Value) -> Self {
         Self { body: Some(body), ..self }
+    }
+
+    fn sends_as_service(self, body: fn(Uuid) -> Value) -> Self {
+        Self { by_service: Some(body), ..self }
     }
 
     /// The same where only the default tenant is served.
@@ -125,11 +133,9 @@ pub fn all(things: &Things) -> Vec<Row> {
     let [kept, deleted] = things.interviews;
     let screening = |id| format!("/api/v1/screenings/{id}");
     let release = |id| format!("/api/v1/actors/interview/{id}/release");
-    let config = |id| format!("/api/admin/hr-call-configs/{id}");
-    let stored_prompt = |id| format!("/api/mr-hire/call-prompts/{id}");
-    vec![
+    let mut rows = vec![
         Row::one("interviews.take", "/api/voice-interviews/webhook").sends(report),
-        Row::one("interviews.list", "/api/voice-interviews").of_default(),
+        Row::list("interviews.list", "/api/voice-interviews", kept).of_default(),
         Row::one("interviews.stats", "/api/voice-interviews/stats").of_default(),
         Row::one("interviews.sync", "/api/voice-interviews/sync").of_default(),
         Row::call("interviews.detail", kept),
@@ -137,22 +143,33 @@ pub fn all(things: &Things) -> Vec<Row> {
         // Without a login nobody asks Twilio, but whether the caller may hear it is found out before.
         Row::call_at("interviews.recording", kept, "/recording").answered(503),
         Row::recorded("interviews.recording_proxy").answered(503),
-        Row::one("screenings.list", "/api/v1/screenings"),
+        Row::list("screenings.list", "/api/v1/screenings", things.applications[0]),
         Row::each("screenings.detail", things.applications, screening),
         Row::one("screenings.import", "/api/v1/applications/import").sends(import),
-        Row::one("supervision.tree", "/api/v1/tree"),
+        Row::list("supervision.tree", "/api/v1/tree", things.sick[0]),
         Row::each("supervision.release", things.sick, release),
         Row::one("supervision.dialing", "/api/v1/dialing"),
         Row::one("supervision.stop", "/api/v1/dialing/stop"),
         Row::one("supervision.resume", "/api/v1/dialing/resume"),
         Row::one("users.import", "/api/v1/users/import").sends(users),
-        Row::one("tenants.list", "/api/v1/tenants"),
+        Row::list("tenants.list", "/api/v1/tenants", OURS),
         Row::one("tenants.create", "/api/v1/tenants").sends(tenant),
         Row::shared(
             "tenants.close",
             &format!("/api/v1/tenants/{SPARE}/close"),
             &format!("/api/v1/tenants/{NOBODYS}/close"),
         ),
+    ];
+    rows.extend(of_calling(things));
+    rows.extend(of_the_server());
+    rows
+}
+
+/// Returns the rows about what is called, and how.
+fn of_calling(things: &Things) -> Vec<Row> {
+    let config = |id| format!("/api/admin/hr-call-configs/{id}");
+    let stored_prompt = |id| format!("/api/mr-hire/call-prompts/{id}");
+    vec![
         Row::one(
             "calling.engine_call_config",
             "/api/hr-call-config/00000000-0000-4000-8000-000000000001",
@@ -162,13 +179,13 @@ pub fn all(things: &Things) -> Vec<Row> {
         Row::one("calling.put_system_config", "/api/v1/system-config/CALL_PROVIDER").sends(setting),
         Row::one("calling.my_call_config", "/api/hr/my-call-config"),
         Row::one("calling.put_my_call_config", "/api/hr/my-call-config").sends(default_provider),
-        Row::one("calling.list_call_configs", "/api/admin/hr-call-configs"),
+        Row::list("calling.list_call_configs", "/api/admin/hr-call-configs", things.recruiters[0]),
         Row::one("calling.put_call_config", "/api/admin/hr-call-configs").sends(call_config),
         Row::one("calling.create_default_call_config", "/api/admin/hr-call-configs/create-default")
             .sends(user),
         Row::each("calling.call_config", things.recruiters, config),
         Row::each("calling.delete_call_config", things.recruiters, config),
-        Row::one("prompts.list_call_prompts", "/api/mr-hire/call-prompts"),
+        Row::list("prompts.list_call_prompts", "/api/mr-hire/call-prompts", things.prompts[0]),
         Row::one("prompts.create_call_prompt", "/api/mr-hire/call-prompts").sends(prompt),
         Row::one("prompts.active_call_prompt", "/api/mr-hire/call-prompts/active"),
         Row::each("prompts.change_call_prompt", things.prompts, stored_prompt).sends(prompt_change),
@@ -178,7 +195,16 @@ pub fn all(things: &Things) -> Vec<Row> {
             .sends(interview_prompt),
         Row::one("prompts.reset_interview_prompt", "/api/mr-hire/interview-prompt/reset"),
         // The engine's webhooks could not name another tenant's calls.
-        Row::one("calls.place", "/api/mr-hire/call").of_default_alone(503).sends(call),
+        Row::one("calls.place", "/api/mr-hire/call")
+            .of_default_alone(503)
+            .sends(call)
+            .sends_as_service(call_of_service),
+    ]
+}
+
+/// Returns the rows about the server itself.
+fn of_the_server() -> Vec<Row> {
+    vec![
         Row::one("live.upgrade", "/ws/v1"),
         Row::one("operations.livez", "/livez"),
         Row::one("operations.readyz", "/readyz"),
@@ -239,6 +265,13 @@ fn interview_prompt(_: Uuid) -> Value {
 
 fn call(_: Uuid) -> Value {
     json!({"phoneNumber": "+919529117230", "candidateName": "Asha Rao", "role": "Engineer"})
+}
+
+fn call_of_service(tenant: Uuid) -> Value {
+    let mut call = call(tenant);
+    call["applicationId"] = json!(Uuid::from_u128(0x75));
+    call["belongsTo"] = json!(Uuid::from_u128(0x76));
+    call
 }
 
 fn report(_: Uuid) -> Value {
