@@ -42,7 +42,10 @@ pub struct OpenedView {
 #[utoipa::path(
     get, path = "/api/hr-call-config/{user_id}", tag = "calling", operation_id = "engine_call_config",
     params(("user_id" = Uuid, Path)),
-    responses((status = 200, description = "What the engine calls with.", body = Data<OpenedView>)),
+    responses(
+        (status = 200, description = "What the engine calls with.", body = Data<OpenedView>),
+        (status = 409, description = "Every provider is switched off."),
+    ),
 )]
 pub(crate) async fn show(
     State(calling): State<Arc<Calling>>,

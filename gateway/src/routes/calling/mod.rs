@@ -4,7 +4,7 @@ pub(super) mod configs;
 pub(super) mod engine;
 pub(super) mod prompts;
 mod prompts_wire;
-pub(super) mod settings;
+pub(crate) mod settings;
 
 use std::sync::Arc;
 
