@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use serde_json::{Value, json};
 
-use super::operation_of;
+use super::{operation_of, sets};
 use crate::extract::Family;
 use crate::router::Route;
 
@@ -20,6 +20,9 @@ pub(super) fn parameters(operation: &mut Value, route: &Route) {
         return;
     };
     for parameter in parameters.iter_mut() {
+        if let Some(pattern) = parameter["name"].as_str().and_then(sets::header) {
+            parameter["schema"]["pattern"] = pattern.into();
+        }
         if let Some(kinds) = parameter["schema"]["type"].as_array() {
             let kind = kinds.iter().find(|kind| *kind != "null").cloned();
             parameter["schema"]["type"] = kind.unwrap_or_default();

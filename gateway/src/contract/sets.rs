@@ -63,8 +63,11 @@ pub(crate) fn provider_name() -> Object {
 
 /// At least one platform that can carry calls, each once.
 pub(crate) fn providers() -> Array {
-    let unique = ArrayBuilder::new().items(provider_name()).unique_items(true);
-    unique.min_items(Some(1)).build()
+    distinct().min_items(Some(1)).description(Some("At least one, each once.")).build()
+}
+
+fn distinct() -> ArrayBuilder {
+    ArrayBuilder::new().items(provider_name()).unique_items(true)
 }
 
 /// What a prompt is for, where it is not for everything.
@@ -81,7 +84,7 @@ pub(crate) fn role() -> Object {
 pub(crate) fn setting() -> Schema {
     let said =
         "A provider or null for `CALL_PROVIDER`, a list of providers for `ENABLED_CALL_PROVIDERS`.";
-    AnyOfBuilder::new().item(provider()).item(providers()).description(Some(said)).build().into()
+    AnyOfBuilder::new().item(provider()).item(distinct()).description(Some(said)).build().into()
 }
 
 /// A telephone number.
@@ -121,6 +124,15 @@ fn day_or_instant() -> RefOr<Schema> {
         ObjectBuilder::new().schema_type(Type::String).format(format)
     };
     AnyOfBuilder::new().item(text(KnownFormat::Date)).item(text(KnownFormat::DateTime)).into()
+}
+
+/// The form of a header's value, by the header's name.
+pub(super) fn header(name: &str) -> Option<&'static str> {
+    match name {
+        "If-Match" => Some(r#"^ *(\*|(W/)?"[!#-+\--~]*"( *, *(W/)?"[!#-+\--~]*"){0,31}) *$"#),
+        "Idempotency-Key" => Some("^[!-~]{1,255}$"),
+        _ => None,
+    }
 }
 
 /// Makes types that stand for the values of a set where a parameter is described.

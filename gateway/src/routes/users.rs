@@ -41,7 +41,10 @@ struct UserRow {
     /// Not blank.
     #[schema(min_length = 1, max_length = 300)]
     name: String,
-    #[schema(pattern = r"^[!-~]+@[!-~]+$", max_length = 254)]
+    #[schema(
+        pattern = r"^[^\s\u0000-\u001f\u007f-\u009f]+@[^\s\u0000-\u001f\u007f-\u009f]+$",
+        max_length = 254
+    )]
     email: Option<String>,
     #[schema(schema_with = sets::phone_or_null)]
     phone: Option<String>,

@@ -38,7 +38,7 @@ pub struct ConfigRequest {
     allowed_providers: Vec<Provider>,
     /// One of those allowed. Left out, it stays; for a new configuration it is the first one allowed.
     #[serde(default, alias = "default_provider")]
-    #[schema(schema_with = sets::provider)]
+    #[schema(inline, value_type = Option<sets::ProviderName>)]
     default_provider: Option<Provider>,
     /// Left out, they stay; null removes them. At most 16 KiB, nested at most 5 levels.
     #[serde(default, deserialize_with = "given")]
@@ -57,11 +57,10 @@ pub struct CreateDefaultRequest {
     user_id: Uuid,
 }
 
-/// The default as a recruiter wants it.
+/// The default as a recruiter wants it: one of the providers that they may use.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct MyConfigRequest {
-    /// One of those allowed.
     #[serde(alias = "default_provider")]
     #[schema(schema_with = sets::provider_name)]
     default_provider: Provider,

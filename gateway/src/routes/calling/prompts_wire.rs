@@ -26,7 +26,7 @@ pub struct NewPromptRequest {
     system_prompt: String,
     /// Null is all of them.
     #[serde(default)]
-    #[schema(schema_with = sets::platform)]
+    #[schema(inline, value_type = Option<sets::PlatformName>)]
     platform: Option<String>,
     /// Left out, it is the caller's own; null makes it global, for administrators.
     #[serde(default, alias = "belongs_to_id", deserialize_with = "given")]
@@ -49,7 +49,7 @@ pub struct PromptChangeRequest {
     system_prompt: Option<String>,
     /// Null is all of them.
     #[serde(default, deserialize_with = "given")]
-    #[schema(schema_with = sets::platform)]
+    #[schema(inline, value_type = Option<sets::PlatformName>)]
     platform: Option<Option<String>>,
     /// Null makes it global; for administrators.
     #[serde(default, alias = "belongs_to_id", deserialize_with = "given")]

@@ -139,7 +139,7 @@ mod tests {
         let view = PlacedView {
             id: Uuid::nil(),
             call_id: None,
-            status: "initiated",
+            status: "queued",
             provider: None,
             not_before: None,
             prompt_id,

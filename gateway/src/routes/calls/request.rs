@@ -48,13 +48,12 @@ pub struct CallRequest {
     belongs_to: Option<Uuid>,
     /// Who shall carry it.
     #[serde(default)]
-    #[schema(schema_with = sets::provider)]
+    #[schema(inline, value_type = Option<sets::ProviderName>)]
     provider: Option<String>,
     /// The callee's time zone, as an IANA name; the application's, or India's, where nobody says.
     #[serde(default, alias = "timeZone", alias = "time_zone")]
     timezone: Option<String>,
-    /// Further values for the prompt: a name is 1 to 64 letters, digits and underscores, no digit first, a value
-    /// at most 4 KiB. What has a field of its own is none of them.
+    /// Further values for the prompt.
     #[serde(default)]
     #[schema(schema_with = variables)]
     variables: Option<BTreeMap<String, String>>,
@@ -66,6 +65,9 @@ fn variables() -> Object {
     let value = ObjectBuilder::new().schema_type(Type::String).max_length(Some(VARIABLE_BYTES_MAX));
     ObjectBuilder::new()
         .schema_type(SchemaType::from_iter([Type::Object, Type::Null]))
+        .description(Some(
+            "Further values for the prompt. What has a field of its own is none of them.",
+        ))
         .max_properties(Some(VARIABLES_MAX))
         .property_names(Some(ObjectBuilder::new().schema_type(Type::String).pattern(Some(name))))
         .additional_properties(Some(value))
