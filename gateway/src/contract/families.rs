@@ -27,7 +27,7 @@ pub(super) fn parameters(operation: &mut Value, route: &Route) {
             let kind = kinds.iter().find(|kind| *kind != "null").cloned();
             parameter["schema"]["type"] = kind.unwrap_or_default();
         }
-        if is_lenient && parameter["in"] == "query" {
+        if is_lenient && parameter["in"] == "query" && parameter["required"] != true {
             parameter["allowEmptyValue"] = json!(true);
         }
     }
