@@ -64,8 +64,8 @@ impl Checks {
     ///
     /// # Errors
     /// [`ApiError`] with everything that was.
-    pub fn passed(&mut self) -> Result<(), ApiError> {
-        if self.errors.is_empty() { Ok(()) } else { Err(self.refusal()) }
+    pub fn passed(self) -> Result<(), ApiError> {
+        if self.is_clean() { Ok(()) } else { Err(self.refusal()) }
     }
 
     /// Whether nothing was wrong.
@@ -74,8 +74,8 @@ impl Checks {
     }
 
     /// Makes the answer of what was wrong.
-    pub fn refusal(&mut self) -> ApiError {
-        ApiError::invalid_all(std::mem::take(&mut self.errors))
+    pub fn refusal(self) -> ApiError {
+        ApiError::invalid_all(self.errors)
     }
 
     /// Returns what was wrong.

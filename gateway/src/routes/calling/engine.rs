@@ -15,6 +15,7 @@ use uuid::Uuid;
 use super::configs::refused;
 use super::{Calling, WhyView, chosen};
 use crate::auth::ServiceCaller;
+use crate::contract::sets;
 use crate::envelope::Data;
 use crate::error::ApiError;
 use crate::extract::Path;
@@ -27,12 +28,15 @@ pub struct OpenedView {
     user_id: Uuid,
     /// `active`, `inactive` or `none`; only an active one counts, and only its credentials are shown.
     config: &'static str,
+    #[schema(inline, value_type = Vec<sets::ProviderName>)]
     allowed_providers: Vec<&'static str>,
+    #[schema(schema_with = sets::provider)]
     default_provider: Option<&'static str>,
     is_active: bool,
     #[schema(value_type = Option<Object>)]
     credentials: Option<Value>,
     /// The provider that carries this recruiter's calls.
+    #[schema(schema_with = sets::provider_name)]
     provider: &'static str,
     why: WhyView,
 }
