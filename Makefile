@@ -21,7 +21,7 @@ test: ## run all tests, on a temporary PostgreSQL, then `make contract`
 	@scripts/stage test scripts/test
 	@scripts/stage contract scripts/contract
 
-contract: ## hold a running server against its own OpenAPI document; some three minutes
+contract: ## hold a running server against its own OpenAPI document; some two minutes
 	@scripts/ensure compiler postgres
 	@scripts/stage contract scripts/contract
 
