@@ -20,7 +20,6 @@ use utoipa::OpenApi as _;
 
 pub(crate) use pages::{__path_asset, __path_openapi, __path_page, asset, openapi, page};
 
-use crate::extract::Family;
 use crate::router::{self, Route};
 use crate::routes::{self, Operations};
 
@@ -92,7 +91,10 @@ fn captures(path: &str) -> impl Iterator<Item = &str> {
     path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'))
 }
 
-/// Says whether the path is one that older clients were written against.
-fn is_inherited(route: &Route) -> bool {
-    route.path().starts_with("/api/") && Family::of(route.path()) == Family::Seed
+/// Whether the description of a route has parameters of a query; of a route that has none, nothing is known.
+pub(crate) fn has_parameters(route: &Route) -> Option<bool> {
+    let method = route.method().as_str().to_ascii_lowercase();
+    let operation = document()["paths"].get(route.path())?.get(method)?;
+    let parameters = operation["parameters"].as_array().map_or(&[][..], Vec::as_slice);
+    Some(parameters.iter().any(|parameter| parameter["in"] == "query"))
 }

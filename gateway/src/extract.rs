@@ -26,4 +26,4 @@ pub use if_match::{IfMatch, etag};
 pub use json::Json;
 pub use page::{LIMIT_DEFAULT, LIMIT_MAX, NativePageParams, Page, PageParams, Paged};
 pub use path::Path;
-pub use query::Query;
+pub use query::{Query, refuse_parameters};

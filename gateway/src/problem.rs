@@ -17,8 +17,6 @@ pub enum Code {
     InvalidRequest,
     /// The body is not JSON.
     MalformedJson,
-    /// A request that can ring a phone came without an `Idempotency-Key`.
-    IdempotencyKeyRequired,
     /// No credentials were sent where some are needed.
     Unauthenticated,
     /// A bearer token was sent that cannot be trusted.
@@ -75,8 +73,6 @@ pub enum Code {
     IdempotencyKeyReused,
     /// The route only speaks WebSocket.
     UpgradeRequired,
-    /// `If-Match` is required and absent.
-    VersionRequired,
     /// The caller asked too often.
     RateLimited,
     /// A fault of ours.
@@ -173,7 +169,6 @@ impl Code {
         match self {
             Self::InvalidRequest => (S::BAD_REQUEST, "invalid_request"),
             Self::MalformedJson => (S::BAD_REQUEST, "malformed_json"),
-            Self::IdempotencyKeyRequired => (S::BAD_REQUEST, "idempotency_key_required"),
             Self::Unauthenticated => (S::UNAUTHORIZED, "unauthenticated"),
             Self::InvalidToken => (S::UNAUTHORIZED, "invalid_token"),
             Self::TokenExpired => (S::UNAUTHORIZED, "token_expired"),
@@ -202,7 +197,6 @@ impl Code {
             Self::RangeNotSatisfiable => (S::RANGE_NOT_SATISFIABLE, "range_not_satisfiable"),
             Self::IdempotencyKeyReused => (S::UNPROCESSABLE_ENTITY, "idempotency_key_reused"),
             Self::UpgradeRequired => (S::UPGRADE_REQUIRED, "upgrade_required"),
-            Self::VersionRequired => (S::PRECONDITION_REQUIRED, "version_required"),
             Self::RateLimited => (S::TOO_MANY_REQUESTS, "rate_limited"),
             Self::Internal => (S::INTERNAL_SERVER_ERROR, "internal"),
             Self::EngineFailed => (S::BAD_GATEWAY, "engine_failed"),
@@ -251,9 +245,9 @@ mod tests {
     }
 
     #[test]
-    fn what_may_be_retried_is_a_conflict_in_flight_or_a_lack_of_room() {
+    fn what_may_be_retried_is_asked_too_often_or_lacks_room() {
         for code in Code::all().iter().filter(|code| code.retry_after_s().is_some()) {
-            assert!(matches!(code.status().as_u16(), 409 | 429 | 503), "{}", code.name());
+            assert!(matches!(code.status().as_u16(), 429 | 503), "{}", code.name());
         }
     }
 }

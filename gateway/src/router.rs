@@ -14,7 +14,7 @@ use crate::auth::{Access, Visitor, admit};
 use crate::contract;
 use crate::edge;
 use crate::error::{ApiError, code_of};
-use crate::extract::BodyMax;
+use crate::extract::{BodyMax, Family, refuse_parameters};
 use crate::ops;
 use crate::problem::{self, Code};
 use crate::server::Remote;
@@ -205,6 +205,7 @@ impl Route {
             access: self.access,
             body_max: self.body_max,
             asks_by: AsksBy::of(self.path),
+            query: QueryKind::of(&self),
         };
         self.handler.route_layer(from_fn_with_state(door, enter))
     }
@@ -217,6 +218,26 @@ struct Door {
     access: Access,
     body_max: BodyMax,
     asks_by: AsksBy,
+    query: QueryKind,
+}
+
+/// Who reads a route's query.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum QueryKind {
+    /// The handler, or nobody where the route forgives.
+    Handlers,
+    /// Nobody, and there must be no parameter: one that nobody reads would be taken for heeded.
+    Refused,
+}
+
+impl QueryKind {
+    fn of(route: &Route) -> Self {
+        let is_strict = Family::of(route.path).is_strict();
+        match contract::has_parameters(route) {
+            Some(false) if is_strict => Self::Refused,
+            _ => Self::Handlers,
+        }
+    }
 }
 
 /// What a route is asked by.
@@ -242,6 +263,9 @@ async fn enter(
 ) -> Result<Response, ApiError> {
     let remote = Remote::of(request.extensions());
     let visitor = admit(&door.app, door.access, &mut request).await?;
+    if door.query == QueryKind::Refused {
+        refuse_parameters(request.uri())?;
+    }
     request.extensions_mut().insert(door.body_max);
     let rates = &door.app.rates;
     match visitor {
@@ -297,7 +321,7 @@ pub fn build(app: &AppState, table: Vec<Route>) -> Router {
     for route in table {
         let path = route.path;
         let handler = route.guarded(app);
-        if is_inherited(path) {
+        if Family::is_inherited(path) {
             router = router.route(&format!("{path}/"), handler.clone());
         }
         router = router.route(path, handler);
@@ -307,10 +331,6 @@ pub fn build(app: &AppState, table: Vec<Route>) -> Router {
         .method_not_allowed_fallback(no_such_method)
         .layer(from_fn_with_state(app.clone(), edge::around))
         .with_state(app.clone())
-}
-
-fn is_inherited(path: &str) -> bool {
-    path.starts_with("/api/") && !path.starts_with("/api/v1/") && !path.ends_with('/')
 }
 
 async fn no_such_route(request: Request) -> ApiError {
@@ -348,9 +368,24 @@ mod tests {
     }
 
     #[test]
+    fn query_is_refused_on_the_native_routes_that_describe_no_parameter() {
+        let refuses = |method: Method, path: &str| {
+            let table = contract::table();
+            let is_it = |route: &&Route| route.path == path && route.method == method;
+            QueryKind::of(table.iter().find(is_it).unwrap()) == QueryKind::Refused
+        };
+        assert!(refuses(Method::GET, "/api/v1/tree"));
+        assert!(refuses(Method::POST, "/api/v1/dialing/stop"));
+        assert!(refuses(Method::PUT, "/api/v1/system-config/{key}"));
+        assert!(!refuses(Method::GET, "/api/v1/tenants"), "pages");
+        assert!(!refuses(Method::POST, "/api/mr-hire/call"), "inherited");
+        assert!(!refuses(Method::GET, "/readyz"));
+    }
+
+    #[test]
     fn slash_at_the_end_is_for_inherited_routes() {
-        assert!(is_inherited("/api/voice-interviews"));
-        assert!(!is_inherited("/api/v1/tree"));
-        assert!(!is_inherited("/livez"));
+        assert!(Family::is_inherited("/api/voice-interviews"));
+        assert!(!Family::is_inherited("/api/v1/tree"));
+        assert!(!Family::is_inherited("/livez"));
     }
 }

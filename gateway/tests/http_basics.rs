@@ -238,6 +238,29 @@ async fn list_is_paged_within_bounds() {
 }
 
 #[tokio::test]
+async fn native_route_without_parameters_refuses_any_once_somebody_is_in() {
+    let server = Running::start().await;
+    let admin = token(Role::Admin);
+    let scoped = "/api/v1/dialing/stop?scope=tenant:00000000-0000-0000-0000-000000000000";
+    for (request, pointer) in [
+        (server.get("/api/v1/tree?x=1"), "#/x"),
+        (server.get("/api/v1/tree?x"), "#/x"),
+        (server.post(scoped), "#/scope"),
+        (server.post("/api/v1/dialing/stop?a%2Fb=%00"), "#/a~1b"),
+    ] {
+        let (status, body) = answer(request.bearer_auth(&admin)).await;
+        let (code, error) = (&body["code"], &body["errors"][0]);
+        assert_eq!((status, code), (400, &json!("invalid_request")), "{pointer}: {body}");
+        assert_eq!((&error["pointer"], &error["in"]), (&json!(pointer), &json!("query")));
+    }
+    for path in ["/api/v1/tree", "/api/v1/tree?"] {
+        let status = answer(server.get(path).bearer_auth(&admin)).await.0;
+        assert_eq!(status, 200, "{path}");
+    }
+    assert_eq!(answer(server.get("/api/v1/tree?x=1")).await.0, 401, "a stranger learns nothing");
+}
+
+#[tokio::test]
 async fn path_that_does_not_parse_is_400_and_a_last_slash_is_nothing() {
     let server = Running::start().await;
     let (status, body) = answer(server.get("/api/items/seven")).await;

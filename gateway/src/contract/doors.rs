@@ -14,8 +14,11 @@ pub(super) fn schemes() -> Value {
     json!({
         BEARER: {
             "type": "http", "scheme": "bearer", "bearerFormat": "JWT",
-            "description": "A person's token: HS256, signed with `JWT_SECRET`, with the claims `sub`, `role`, `exp` and, \
-                            for another than the default one, `tenant`. `ringmaster token` writes one.",
+            "description": "A person's token, with the claims `sub`, `role`, `exp` and, for another than the default one, \
+                            `tenant`. It is signed with `JWT_SECRET` (HS256) or with the private half of \
+                            `JWT_PUBLIC_KEY` (RS256, ES256). Where `JWT_AUDIENCE`, `JWT_ISSUER` or \
+                            `RINGMASTER_JWT_KEY_IDS` are set, its `aud`, `iss` and `kid` must be theirs. \
+                            `ringmaster token` writes one under `JWT_SECRET`.",
         },
         SERVICE: {
             "type": "http", "scheme": "bearer",

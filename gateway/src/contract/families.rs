@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use serde_json::{Value, json};
 
-use super::{is_inherited, operation_of};
+use super::{operation_of, sets};
 use crate::extract::Family;
 use crate::router::Route;
 
@@ -12,7 +12,7 @@ const SCHEMAS: &str = "#/components/schemas/";
 
 /// Says what an inherited route forgives. What is optional in a query may be left out; there is no null.
 pub(super) fn parameters(operation: &mut Value, route: &Route) {
-    let is_lenient = is_inherited(route);
+    let is_lenient = Family::is_inherited(route.path());
     if is_lenient {
         operation["x-trailing-slash"] = json!(true);
     }
@@ -20,11 +20,14 @@ pub(super) fn parameters(operation: &mut Value, route: &Route) {
         return;
     };
     for parameter in parameters.iter_mut() {
+        if let Some(pattern) = parameter["name"].as_str().and_then(sets::header) {
+            parameter["schema"]["pattern"] = pattern.into();
+        }
         if let Some(kinds) = parameter["schema"]["type"].as_array() {
             let kind = kinds.iter().find(|kind| *kind != "null").cloned();
             parameter["schema"]["type"] = kind.unwrap_or_default();
         }
-        if is_lenient && parameter["in"] == "query" {
+        if is_lenient && parameter["in"] == "query" && parameter["required"] != true {
             parameter["allowEmptyValue"] = json!(true);
         }
     }

@@ -1,15 +1,18 @@
 //! Schemas of values that come from closed sets or have a form that their type does not show.
 
 use domain::interview::{AnswerClass, CallStatus, FailureReason};
-use domain::{Kind, Provider};
+use domain::prompt::Platform;
+use domain::{Kind, Provider, Role};
 use serde_json::Value;
 use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{
-    AnyOfBuilder, KnownFormat, Object, ObjectBuilder, Schema, SchemaFormat, SchemaType, Type,
+    AnyOfBuilder, Array, ArrayBuilder, KnownFormat, Object, ObjectBuilder, Schema, SchemaFormat,
+    SchemaType, Type,
 };
 use utoipa::{PartialSchema, ToSchema};
 
 use crate::problem::Code;
+use crate::routes::calling::settings::KEYS;
 
 /// One of these names.
 pub(crate) fn one_of(names: impl IntoIterator<Item = &'static str>) -> Object {
@@ -53,6 +56,56 @@ pub(crate) fn provider() -> Object {
     one_of_or_null(Provider::ALL.map(Provider::as_str))
 }
 
+/// A platform that can carry calls.
+pub(crate) fn provider_name() -> Object {
+    one_of(Provider::ALL.map(Provider::as_str))
+}
+
+/// At least one platform that can carry calls, each once.
+pub(crate) fn providers() -> Array {
+    distinct().min_items(Some(1)).description(Some("At least one, each once.")).build()
+}
+
+fn distinct() -> ArrayBuilder {
+    ArrayBuilder::new().items(provider_name()).unique_items(true)
+}
+
+/// What a prompt is for, where it is not for everything.
+pub(crate) fn platform() -> Object {
+    one_of_or_null(Platform::ALL.map(Platform::as_str))
+}
+
+/// What somebody may do.
+pub(crate) fn role() -> Object {
+    one_of(Role::ALL.map(Role::as_str))
+}
+
+/// What a setting may be.
+pub(crate) fn setting() -> Schema {
+    let said =
+        "A provider or null for `CALL_PROVIDER`, a list of providers for `ENABLED_CALL_PROVIDERS`.";
+    AnyOfBuilder::new().item(provider()).item(distinct()).description(Some(said)).build().into()
+}
+
+/// A telephone number.
+pub(crate) fn phone() -> Object {
+    phone_of(Type::String.into())
+}
+
+/// A telephone number, where there is one.
+pub(crate) fn phone_or_null() -> Object {
+    phone_of(SchemaType::from_iter([Type::String, Type::Null]))
+}
+
+fn phone_of(kinds: SchemaType) -> Object {
+    ObjectBuilder::new()
+        .schema_type(kinds)
+        .pattern(Some(r"^[ ().-]*\+[ ().-]*[1-9]([ ().-]*[0-9]){7,14}[ ().-]*$"))
+        .description(Some("E.164; spaces, hyphens, dots and brackets are overlooked."))
+        .examples([Value::from("+919529117230")])
+        .build()
+}
+
 /// Why there was no conversation, where there was none.
 pub(crate) fn failure_reason() -> Object {
     let ours = [FailureReason::Cancelled, FailureReason::OutcomeUnknown];
@@ -73,6 +126,15 @@ fn day_or_instant() -> RefOr<Schema> {
     AnyOfBuilder::new().item(text(KnownFormat::Date)).item(text(KnownFormat::DateTime)).into()
 }
 
+/// The form of a header's value, by the header's name.
+pub(super) fn header(name: &str) -> Option<&'static str> {
+    match name {
+        "If-Match" => Some(r#"^ *(\*|(W/)?"[!#-+\--~]*"( *, *(W/)?"[!#-+\--~]*"){0,31}) *$"#),
+        "Idempotency-Key" => Some("^[!-~]{1,255}$"),
+        _ => None,
+    }
+}
+
 /// Makes types that stand for the values of a set where a parameter is described.
 macro_rules! stands_for {
     ($($name:ty: $schema:expr;)*) => {$(
@@ -90,6 +152,10 @@ macro_rules! stands_for {
 pub(crate) struct StatusName;
 /// The name of a [`Provider`].
 pub(crate) struct ProviderName;
+/// The name of a [`Platform`].
+pub(crate) struct PlatformName;
+/// The name of a tenant's setting.
+pub(crate) struct SettingName;
 /// The name of a [`Kind`].
 pub(crate) struct KindName;
 /// A day, or an instant.
@@ -97,7 +163,9 @@ pub(crate) struct DayOrInstant;
 
 stands_for! {
     StatusName: call_status();
-    ProviderName: one_of(Provider::ALL.map(Provider::as_str));
+    ProviderName: provider_name();
+    PlatformName: one_of(Platform::ALL.map(Platform::as_str));
+    SettingName: one_of(KEYS);
     KindName: kind();
     DayOrInstant: day_or_instant();
     Code: code();

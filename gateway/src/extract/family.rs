@@ -15,6 +15,11 @@ impl Family {
         if path.starts_with("/api/v1/") { Self::Native } else { Self::Seed }
     }
 
+    /// Whether the route at `path` is one that older clients were written against.
+    pub fn is_inherited(path: &str) -> bool {
+        path.starts_with("/api/") && Self::of(path) == Self::Seed
+    }
+
     /// Whether what is not known is refused.
     pub const fn is_strict(self) -> bool {
         matches!(self, Self::Native)

@@ -1,11 +1,13 @@
 //! `?page=&limit=`.
 
 use axum::extract::FromRequestParts;
+use axum::http::Uri;
 use axum::http::request::Parts;
 use serde::de::DeserializeOwned;
 use utoipa::IntoParams;
 
 use super::Family;
+use super::query::NoParameters;
 use super::shape::{self, Pairs};
 use crate::error::{ApiError, FieldError, Place};
 
@@ -19,7 +21,7 @@ const NUMBER_MAX: u32 = i32::MAX.unsigned_abs();
 const PAGE: &str = "page";
 const LIMIT: &str = "limit";
 
-/// Which part of a list is asked for.
+/// Which part of a list is asked for; taken by itself the list has no filters.
 ///
 /// Too large a limit is cut to [`LIMIT_MAX`] on the inherited routes and refused on native ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,7 +95,17 @@ impl<S: Send + Sync> FromRequestParts<S> for Page {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
-        Self::of(&Pairs::of(&parts.uri)?)
+        let Paged { page, filter: NoParameters {} } = Paged::of(&parts.uri)?;
+        Ok(page)
+    }
+}
+
+impl<T: DeserializeOwned> Paged<T> {
+    fn of(uri: &Uri) -> Result<Self, ApiError> {
+        let pairs = Pairs::of(uri)?;
+        let page = Page::of(&pairs)?;
+        let filter = shape::query(&pairs, &[PAGE, LIMIT])?;
+        Ok(Self { page, filter })
     }
 }
 
@@ -101,10 +113,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Paged<T> {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
-        let pairs = Pairs::of(&parts.uri)?;
-        let page = Page::of(&pairs)?;
-        let filter = shape::query(&pairs, &[PAGE, LIMIT])?;
-        Ok(Self { page, filter })
+        Self::of(&parts.uri)
     }
 }
 
@@ -146,6 +155,8 @@ fn out_of_range(name: &str, max: u32) -> ApiError {
 
 #[cfg(test)]
 mod tests {
+    use axum::http::Request;
+
     use super::*;
 
     fn page(uri: &str) -> Result<Page, ApiError> {
@@ -178,6 +189,18 @@ mod tests {
         assert!(page("/api/x?page=0").is_err());
         assert!(page("/api/x?limit=1&limit=2").is_err());
         assert!(page("/api/v1/x?limit=").is_err());
+    }
+
+    #[tokio::test]
+    async fn list_without_filters_refuses_them_on_a_native_route_only() {
+        let read = async |uri: &str| {
+            let (mut parts, ()) = Request::get(uri).body(()).unwrap().into_parts();
+            Page::from_request_parts(&mut parts, &()).await
+        };
+        let refused = read("/api/v1/x?page=1&limt=2").await.unwrap_err();
+        assert_eq!(refused.errors()[0].message, "unknown parameter `limt`, did you mean `limit`?");
+        assert_eq!(read("/api/v1/x?page=1&limit=2").await.unwrap(), Page::new(1, 2));
+        assert_eq!(read("/api/x?page=1&limt=2").await.unwrap(), Page::new(1, 20));
     }
 
     #[test]

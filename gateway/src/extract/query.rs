@@ -1,7 +1,9 @@
 //! The parameters of a query.
 
 use axum::extract::FromRequestParts;
+use axum::http::Uri;
 use axum::http::request::Parts;
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::shape::{self, Pairs};
@@ -12,6 +14,19 @@ use crate::error::ApiError;
 /// A list takes [`super::Paged`] instead, which knows `page` and `limit` too.
 #[derive(Clone, Copy, Debug)]
 pub struct Query<T>(pub T);
+
+/// No parameters, apart from those of a page.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub(super) struct NoParameters {}
+
+/// Refuses the parameters of a route that has none, where its family does.
+///
+/// # Errors
+/// [`ApiError`] that points at each of them.
+pub fn refuse_parameters(uri: &Uri) -> Result<(), ApiError> {
+    let NoParameters {} = shape::query(&Pairs::of(uri)?, &[])?;
+    Ok(())
+}
 
 impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
     type Rejection = ApiError;

@@ -28,7 +28,6 @@ pub(super) const fn page(code: Code) -> Page {
     match code {
         Code::InvalidRequest
         | Code::MalformedJson
-        | Code::IdempotencyKeyRequired
         | Code::BodyTooLarge
         | Code::UnsupportedMediaType
         | Code::RouteNotFound
@@ -53,7 +52,6 @@ pub(super) const fn page(code: Code) -> Page {
         | Code::NoProviderEnabled
         | Code::VersionMismatch
         | Code::IdempotencyKeyReused
-        | Code::VersionRequired
         | Code::RateLimited => about_the_moment(code),
         Code::RecordingNotFound
         | Code::RecordingAbsent
@@ -89,12 +87,6 @@ const fn about_the_request(code: Code) -> Page {
             "The body could not be read as one JSON document.",
             "It is cut off, empty, nested too deeply, or not JSON at all.",
             "Send one complete UTF-8 JSON value; `detail` names the line and column where reading stopped.",
-        ),
-        Code::IdempotencyKeyRequired => of(
-            "Idempotency key required",
-            "This request can ring a telephone and must carry an `Idempotency-Key`.",
-            "The header is absent or empty.",
-            "Send a fresh unique key for each new order, and the same key again when you repeat that order.",
         ),
         Code::BodyTooLarge => of(
             "Body too large",
@@ -293,12 +285,6 @@ const fn about_the_moment(code: Code) -> Page {
             "This `Idempotency-Key` belongs to a different request.",
             "Method, path or body differ from those the key was first used with.",
             "Use a new key for a new request.",
-        ),
-        Code::VersionRequired => of(
-            "Version required",
-            "This change must say which version it is based on.",
-            "The `If-Match` header is absent.",
-            "Read the thing first and send its `ETag` back as `If-Match`.",
         ),
         _ => of(
             "Too many requests",

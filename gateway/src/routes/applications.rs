@@ -7,21 +7,21 @@ use axum::extract::State;
 use domain::policy::{Score, StageWeights, Zone};
 use domain::ports::{ApplicationImport, ImportRefusal, JobPostImport};
 use domain::screening::{JobPolicy, StageScores};
-use domain::{InvalidValue, Kind, Phone};
+use domain::{Kind, Phone};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::checks::Checks;
 use super::{Services, wrong_field};
 use crate::auth::Principal;
+use crate::contract::sets;
 use crate::envelope::Data;
 use crate::error::{ApiError, FieldError};
 use crate::extract::Json as Body;
 
 /// Job posts, and applications, that one import may carry of each.
 const ROWS_MAX: usize = 2_000;
-/// The longest name or title, in characters.
-const NAME_CHARS_MAX: usize = 300;
 /// The longest job description, in characters.
 const DESCRIPTION_CHARS_MAX: usize = 20_000;
 /// Wrong fields that one answer names; the rest shows when these are right.
@@ -78,8 +78,7 @@ struct ApplicationRow {
     job_post_id: Uuid,
     #[schema(min_length = 1, max_length = 300)]
     candidate_name: String,
-    /// E.164; spaces, hyphens, dots and brackets are overlooked.
-    #[schema(pattern = r"^[ ().-]*\+[ ().-]*[1-9]([ ().-]*[0-9]){7,14}[ ().-]*$")]
+    #[schema(schema_with = sets::phone)]
     phone_number: String,
     /// An IANA name; India's when left out.
     time_zone: Option<String>,
@@ -188,65 +187,31 @@ pub(super) fn bound(list: &str, len: usize, errors: &mut Vec<FieldError>) {
     }
 }
 
-/// What is wrong with one field of a row.
-pub(super) type Wrong = (&'static str, String);
-
 pub(super) fn rows<R, T>(
     list: &str,
     rows: Vec<R>,
-    parse: impl Fn(R) -> Result<T, Vec<Wrong>>,
+    parse: impl Fn(R, &mut Checks) -> Option<T>,
     errors: &mut Vec<FieldError>,
 ) -> Vec<T> {
     let mut parsed = Vec::with_capacity(rows.len().min(ROWS_MAX));
     for (index, row) in rows.into_iter().take(ROWS_MAX).enumerate() {
-        match parse(row) {
-            Ok(row) => parsed.push(row),
-            Err(wrong) => {
-                errors.extend(wrong.into_iter().map(|(field, message)| {
-                    wrong_field(format!("#/{list}/{index}/{field}"), message)
-                }))
-            }
-        }
+        let mut checks = Checks::at(format!("#/{list}/{index}"));
+        let row = parse(row, &mut checks).filter(|_| checks.is_clean());
+        parsed.extend(row);
+        errors.extend(checks.into_errors());
     }
     parsed
 }
 
-/// Collects what is wrong, so that one answer names all of it.
-#[derive(Default)]
-pub(super) struct Checks(pub Vec<Wrong>);
-
-impl Checks {
-    pub fn take<T>(&mut self, field: &'static str, parsed: Result<T, InvalidValue>) -> Option<T> {
-        parsed.map_err(|why| self.0.push((field, why.to_string()))).ok()
-    }
-
-    fn text(&mut self, field: &'static str, text: &str, chars_max: usize) {
-        if text.chars().count() > chars_max {
-            self.0.push((field, format!("{field} is longer than {chars_max} characters")));
-        }
-    }
-
-    pub fn filled(&mut self, field: &'static str, text: &str) {
-        if text.trim().is_empty() {
-            self.0.push((field, format!("{field} is blank")));
-        }
-        self.text(field, text, NAME_CHARS_MAX);
-    }
-}
-
 impl JobPostRow {
-    fn parse(self) -> Result<JobPostImport, Vec<Wrong>> {
-        let mut checks = Checks::default();
+    fn parse(self, checks: &mut Checks) -> Option<JobPostImport> {
         checks.filled("title", &self.title);
         checks.text("description", &self.description, DESCRIPTION_CHARS_MAX);
         let weights = self.weights.map(|w| StageWeights::parse(w.resume, w.quiz, w.call));
         let weights = weights.and_then(|parsed| checks.take("weights", parsed));
         let threshold = self.threshold.map(Score::parse);
         let threshold = threshold.and_then(|parsed| checks.take("threshold", parsed));
-        if !checks.0.is_empty() {
-            return Err(checks.0);
-        }
-        Ok(JobPostImport {
+        Some(JobPostImport {
             id: self.id,
             title: self.title,
             description: self.description,
@@ -256,8 +221,7 @@ impl JobPostRow {
 }
 
 impl ApplicationRow {
-    fn parse(self) -> Result<ApplicationImport, Vec<Wrong>> {
-        let mut checks = Checks::default();
+    fn parse(self, checks: &mut Checks) -> Option<ApplicationImport> {
         checks.filled("candidateName", &self.candidate_name);
         let phone = checks.take("phoneNumber", Phone::parse(&self.phone_number));
         let zone = self.time_zone.as_deref().map(Zone::parse);
@@ -266,14 +230,11 @@ impl ApplicationRow {
         let resume = resume.and_then(|parsed| checks.take("resumeScore", parsed));
         let quiz = self.quiz_score.map(Score::parse);
         let quiz = quiz.and_then(|parsed| checks.take("quizScore", parsed));
-        let (Some(phone), true) = (phone, checks.0.is_empty()) else {
-            return Err(checks.0);
-        };
-        Ok(ApplicationImport {
+        Some(ApplicationImport {
             id: self.id,
             job_post: self.job_post_id,
             candidate_name: self.candidate_name,
-            phone,
+            phone: phone?,
             zone: zone.map(|zone| zone.name().to_owned()),
             belongs_to: self.belongs_to,
             stages: StageScores { resume, quiz },
@@ -284,6 +245,7 @@ impl ApplicationRow {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::routes::checks::NAME_CHARS_MAX;
 
     #[test]
     fn limits_are_described_as_they_are() {
@@ -291,6 +253,17 @@ mod tests {
         let of = |schema: &str, field: &str| &schemas[schema]["properties"][field];
         for list in ["jobPosts", "applications"] {
             assert_eq!(of("ImportRequest", list)["maxItems"], ROWS_MAX);
+        }
+        assert_eq!(of("UsersRequest", "users")["maxItems"], ROWS_MAX);
+        for name in [
+            of("TenantRequest", "name"),
+            of("CallRequest", "candidateName"),
+            of("CallRequest", "role"),
+        ] {
+            assert_eq!(
+                (&name["minLength"], &name["maxLength"]),
+                (&1.into(), &NAME_CHARS_MAX.into())
+            );
         }
         assert_eq!(of("JobPostImport", "title")["maxLength"], NAME_CHARS_MAX);
         assert_eq!(of("ApplicationImport", "candidateName")["maxLength"], NAME_CHARS_MAX);

@@ -5,6 +5,7 @@
 mod applications;
 pub mod calling;
 mod calls;
+mod checks;
 mod described;
 mod dialing;
 mod interviews;

@@ -32,6 +32,7 @@ const UNAVAILABLE_RETRY_S: u64 = 5;
 #[into_params(parameter_in = Query)]
 pub struct ProxyQuery {
     /// The `recordingUrl` of an interview that the caller may see.
+    #[param(min_length = 1, max_length = 2048)]
     url: String,
 }
 

@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::State;
 use chrono::{DateTime, Utc};
 use domain::ports::{PageRequest, ScreeningSummary};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -15,13 +15,8 @@ use super::{Services, scope};
 use crate::auth::Principal;
 use crate::envelope::{Data, List, Meta};
 use crate::error::ApiError;
-use crate::extract::{NativePageParams, Paged, Path};
+use crate::extract::{NativePageParams, Page, Path};
 use crate::problem::Code;
-
-/// The list has no filters yet; an unknown one is refused.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct NoFilter {}
 
 /// `GET /api/v1/screenings`. Lists screenings, newest first.
 #[utoipa::path(
@@ -31,7 +26,7 @@ pub struct NoFilter {}
 pub(super) async fn list(
     State(services): State<Arc<Services>>,
     principal: Principal,
-    Paged { page, filter: NoFilter {} }: Paged<NoFilter>,
+    page: Page,
 ) -> Result<Json<List<ScreeningView>>, ApiError> {
     let request = PageRequest { page: page.number(), limit: page.limit() };
     let found = services.screening_queries.screenings(scope(&principal), request).await?;

@@ -12,18 +12,13 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::applications::Checks;
-use super::{Services, wrong_field};
+use super::Services;
+use super::checks::Checks;
 use crate::auth::Principal;
 use crate::envelope::{Data, List, Meta};
 use crate::error::ApiError;
-use crate::extract::{Json as Body, Paged, Path};
+use crate::extract::{Json as Body, NativePageParams, Page, Path};
 use crate::problem::Code;
-
-/// The list has no filters; an unknown one is refused.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct NoFilter {}
 
 /// A tenant to create.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -31,6 +26,8 @@ pub struct NoFilter {}
 pub struct TenantRequest {
     /// Drawn by the caller, so that the same request twice creates one tenant; tokens carry it as `tenant`.
     id: Uuid,
+    /// Not blank.
+    #[schema(min_length = 1, max_length = 300)]
     name: String,
 }
 
@@ -56,16 +53,13 @@ impl From<Tenant> for TenantView {
     get,
     path = "/api/v1/tenants",
     tag = "tenants",
-    params(
-        ("page" = Option<u32>, Query, description = "From 1."),
-        ("limit" = Option<u32>, Query, description = "Rows a page."),
-    ),
+    params(NativePageParams),
     responses((status = 200, description = "A page of tenants.", body = List<TenantView>)),
 )]
 pub(super) async fn list(
     State(services): State<Arc<Services>>,
     _: Principal,
-    Paged { page, filter: NoFilter {} }: Paged<NoFilter>,
+    page: Page,
 ) -> Result<Json<List<TenantView>>, ApiError> {
     let request = PageRequest { page: page.number(), limit: page.limit() };
     let found = services.tenants.tenants(request).await?;
@@ -81,7 +75,10 @@ pub(super) async fn list(
     path = "/api/v1/tenants",
     tag = "tenants",
     request_body = TenantRequest,
-    responses((status = 201, description = "It exists.", body = Data<TenantView>)),
+    responses(
+        (status = 201, description = "It exists.", body = Data<TenantView>),
+        (status = 409, description = "The id is another tenant's."),
+    ),
 )]
 pub(super) async fn create(
     State(services): State<Arc<Services>>,
@@ -104,7 +101,10 @@ pub(super) async fn create(
     path = "/api/v1/tenants/{id}/close",
     tag = "tenants",
     params(("id" = Uuid, Path, description = "The tenant.")),
-    responses((status = 200, description = "It is closed.", body = Data<TenantView>)),
+    responses(
+        (status = 200, description = "It is closed.", body = Data<TenantView>),
+        (status = 409, description = "It is the default tenant, or the caller's own."),
+    ),
 )]
 pub(super) async fn close(
     State(services): State<Arc<Services>>,
@@ -127,13 +127,9 @@ impl TenantRequest {
         let mut checks = Checks::default();
         checks.filled("name", &self.name);
         if self.id.is_nil() {
-            checks.0.push(("id", "id is nil: draw one".to_owned()));
+            checks.wrong("id", "id is nil: draw one");
         }
-        if checks.0.is_empty() {
-            return Ok(NewTenant { id: TenantId(self.id), name: self.name });
-        }
-        let wrong = checks.0.into_iter();
-        let wrong = wrong.map(|(field, message)| wrong_field(format!("#/{field}"), message));
-        Err(ApiError::invalid_all(wrong.collect()))
+        checks.passed()?;
+        Ok(NewTenant { id: TenantId(self.id), name: self.name })
     }
 }

@@ -10,9 +10,11 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::applications::{Checks, ERRORS_MAX, Wrong, bound, pointer, rows};
+use super::applications::{ERRORS_MAX, bound, pointer, rows};
+use super::checks::Checks;
 use super::{Services, wrong_field};
 use crate::auth::Principal;
+use crate::contract::sets;
 use crate::envelope::Data;
 use crate::error::{ApiError, FieldError};
 use crate::extract::Json as Body;
@@ -25,6 +27,7 @@ const EMAIL_BYTES_MAX: usize = 254;
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct UsersRequest {
+    #[schema(max_items = 2000)]
     users: Vec<UserRow>,
 }
 
@@ -33,10 +36,17 @@ pub struct UsersRequest {
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 struct UserRow {
     id: Uuid,
-    #[schema(value_type = String)]
+    #[schema(schema_with = sets::role)]
     role: Role,
+    /// Not blank.
+    #[schema(min_length = 1, max_length = 300)]
     name: String,
+    #[schema(
+        pattern = r"^[^\s\u0000-\u001f\u007f-\u009f]+@[^\s\u0000-\u001f\u007f-\u009f]+$",
+        max_length = 254
+    )]
     email: Option<String>,
+    #[schema(schema_with = sets::phone_or_null)]
     phone: Option<String>,
     /// The sales head in whose pool an administrator works; none is all pools.
     active_head: Option<Uuid>,
@@ -107,19 +117,15 @@ fn not_a_superadmins(pointer: String, message: &str) -> ApiError {
 }
 
 impl UserRow {
-    fn parse(self) -> Result<UserImport, Vec<Wrong>> {
-        let mut checks = Checks::default();
+    fn parse(self, checks: &mut Checks) -> Option<UserImport> {
         checks.filled("name", &self.name);
         if let Some(email) = self.email.as_deref().filter(|email| !is_email(email)) {
             let chars = email.chars().count();
-            checks.0.push(("email", format!("email is no address of mail ({chars} characters)")));
+            checks.wrong("email", format!("email is no address of mail ({chars} characters)"));
         }
         let phone = self.phone.as_deref().map(Phone::parse);
         let phone = phone.and_then(|parsed| checks.take("phone", parsed));
-        if !checks.0.is_empty() {
-            return Err(checks.0);
-        }
-        Ok(UserImport {
+        Some(UserImport {
             id: self.id,
             role: self.role,
             name: self.name,

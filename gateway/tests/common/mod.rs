@@ -186,6 +186,9 @@ fn examples() -> Vec<Route> {
         Route::get("/api/v1/me", Access::AnyRole, me),
         Route::delete("/api/v1/me", ADMINS, me),
         Route::get("/api/v1/heads", HEADS, me),
+        // As the server's own: their descriptions, which have no parameters, hold for these too.
+        Route::get("/api/v1/tree", Access::AnyRole, me),
+        Route::post("/api/v1/dialing/stop", ADMINS, me),
         Route::get("/api/v1/things/{id}", Access::AnyRole, thing),
         Route::get("/api/service", Access::Service, service),
         Route::post("/api/v1/echo", Access::Open, echo),

@@ -19,9 +19,10 @@ use uuid::Uuid;
 
 use super::{Calling, changed, given, wrong_default, wrong_field, wrong_list};
 use crate::auth::Principal;
+use crate::contract::sets;
 use crate::envelope::{Data, List, Meta};
 use crate::error::ApiError;
-use crate::extract::{IfMatch, Json as Body, Page, Path, etag};
+use crate::extract::{IfMatch, Json as Body, Page, PageParams, Path, etag};
 use crate::problem::Code;
 
 /// A configuration as an administrator wants it. Not printable: it may carry credentials.
@@ -31,13 +32,13 @@ use crate::problem::Code;
 pub struct ConfigRequest {
     #[serde(alias = "user_id")]
     user_id: Uuid,
-    /// At least one of `vapi`, `openai_twilio`, `elevenlabs`, `nvidia_twilio`, each once.
+    /// At least one, each once.
     #[serde(alias = "allowed_providers")]
-    #[schema(value_type = Vec<String>, min_items = 1)]
+    #[schema(schema_with = sets::providers)]
     allowed_providers: Vec<Provider>,
     /// One of those allowed. Left out, it stays; for a new configuration it is the first one allowed.
     #[serde(default, alias = "default_provider")]
-    #[schema(value_type = Option<String>)]
+    #[schema(inline, value_type = Option<sets::ProviderName>)]
     default_provider: Option<Provider>,
     /// Left out, they stay; null removes them. At most 16 KiB, nested at most 5 levels.
     #[serde(default, deserialize_with = "given")]
@@ -56,13 +57,12 @@ pub struct CreateDefaultRequest {
     user_id: Uuid,
 }
 
-/// The default as a recruiter wants it.
+/// The default as a recruiter wants it: one of the providers that they may use.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct MyConfigRequest {
-    /// One of those allowed.
     #[serde(alias = "default_provider")]
-    #[schema(value_type = String)]
+    #[schema(schema_with = sets::provider_name)]
     default_provider: Provider,
 }
 
@@ -73,7 +73,9 @@ pub struct MyConfigRequest {
 pub struct ConfigView {
     id: Uuid,
     user_id: Uuid,
+    #[schema(schema_with = sets::providers)]
     allowed_providers: Vec<&'static str>,
+    #[schema(schema_with = sets::provider_name)]
     default_provider: &'static str,
     has_credentials: bool,
     is_active: bool,
@@ -94,7 +96,7 @@ pub struct RemovedView {
 /// `GET /api/admin/hr-call-configs`. Lists configurations, newest first.
 #[utoipa::path(
     get, path = "/api/admin/hr-call-configs", tag = "calling", operation_id = "list_call_configs",
-    params(("page" = Option<u32>, Query), ("limit" = Option<u32>, Query)),
+    params(PageParams),
     responses((status = 200, description = "One page.", body = List<ConfigView>)),
 )]
 pub(crate) async fn list(

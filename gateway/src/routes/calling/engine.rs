@@ -15,6 +15,7 @@ use uuid::Uuid;
 use super::configs::refused;
 use super::{Calling, WhyView, chosen};
 use crate::auth::ServiceCaller;
+use crate::contract::sets;
 use crate::envelope::Data;
 use crate::error::ApiError;
 use crate::extract::Path;
@@ -27,12 +28,15 @@ pub struct OpenedView {
     user_id: Uuid,
     /// `active`, `inactive` or `none`; only an active one counts, and only its credentials are shown.
     config: &'static str,
+    #[schema(inline, value_type = Vec<sets::ProviderName>)]
     allowed_providers: Vec<&'static str>,
+    #[schema(schema_with = sets::provider)]
     default_provider: Option<&'static str>,
     is_active: bool,
     #[schema(value_type = Option<Object>)]
     credentials: Option<Value>,
     /// The provider that carries this recruiter's calls.
+    #[schema(schema_with = sets::provider_name)]
     provider: &'static str,
     why: WhyView,
 }
@@ -42,7 +46,10 @@ pub struct OpenedView {
 #[utoipa::path(
     get, path = "/api/hr-call-config/{user_id}", tag = "calling", operation_id = "engine_call_config",
     params(("user_id" = Uuid, Path)),
-    responses((status = 200, description = "What the engine calls with.", body = Data<OpenedView>)),
+    responses(
+        (status = 200, description = "What the engine calls with.", body = Data<OpenedView>),
+        (status = 409, description = "Every provider is switched off."),
+    ),
 )]
 pub(crate) async fn show(
     State(calling): State<Arc<Calling>>,

@@ -4,7 +4,7 @@ pub(super) mod configs;
 pub(super) mod engine;
 pub(super) mod prompts;
 mod prompts_wire;
-pub(super) mod settings;
+pub(crate) mod settings;
 
 use std::sync::Arc;
 
@@ -17,6 +17,7 @@ use utoipa::ToSchema;
 
 use super::{ADMINS, RECRUITERS, wrong_field};
 use crate::auth::{Access, Role};
+use crate::contract::sets;
 use crate::error::{ApiError, FieldError};
 use crate::problem::Code;
 use crate::refresh::Refresher;
@@ -86,6 +87,7 @@ pub(super) struct WhyView {
 #[derive(Serialize, ToSchema)]
 #[schema(as = ProviderSkipped)]
 struct SkippedView {
+    #[schema(schema_with = sets::provider_name)]
     provider: &'static str,
     source: &'static str,
 }

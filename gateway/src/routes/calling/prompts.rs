@@ -18,9 +18,10 @@ use super::prompts_wire::{
 };
 use super::{Calling, changed};
 use crate::auth::Principal;
+use crate::contract::sets;
 use crate::envelope::{Data, List, Meta};
 use crate::error::ApiError;
-use crate::extract::{IfMatch, Json as Body, Page, Path, Query, etag};
+use crate::extract::{IfMatch, Json as Body, Page, PageParams, Path, Query, etag};
 use crate::problem::Code;
 use crate::routes::{scope, wrong_parameter};
 
@@ -28,7 +29,7 @@ use crate::routes::{scope, wrong_parameter};
 /// all of the tenant's. The one written last is first.
 #[utoipa::path(
     get, path = "/api/mr-hire/call-prompts", tag = "prompts", operation_id = "list_call_prompts",
-    params(("page" = Option<u32>, Query), ("limit" = Option<u32>, Query)),
+    params(PageParams),
     responses((status = 200, description = "One page.", body = List<PromptView>)),
 )]
 pub(crate) async fn list(
@@ -48,7 +49,10 @@ pub(crate) async fn list(
 #[utoipa::path(
     post, path = "/api/mr-hire/call-prompts", tag = "prompts", operation_id = "create_call_prompt",
     request_body = NewPromptRequest,
-    responses((status = 201, description = "It was written.", body = Data<PromptView>)),
+    responses(
+        (status = 201, description = "It was written.", body = Data<PromptView>),
+        (status = 409, description = "Its owner has as many as anybody may have."),
+    ),
 )]
 pub(crate) async fn create(
     State(calling): State<Arc<Calling>>,
@@ -69,7 +73,10 @@ pub(crate) async fn create(
     put, path = "/api/mr-hire/call-prompts/{id}", tag = "prompts", operation_id = "change_call_prompt",
     params(("id" = Uuid, Path), ("If-Match" = Option<String>, Header)),
     request_body = PromptChangeRequest,
-    responses((status = 200, description = "It was changed.", body = Data<PromptView>)),
+    responses(
+        (status = 200, description = "It was changed.", body = Data<PromptView>),
+        (status = 409, description = "Its new owner has as many as anybody may have."),
+    ),
 )]
 pub(crate) async fn change(
     State(calling): State<Arc<Calling>>,
@@ -107,7 +114,7 @@ pub(crate) async fn delete(
 /// `GET /api/mr-hire/call-prompts/active`. Shows what the caller's calls on a platform would be told, and why.
 #[utoipa::path(
     get, path = "/api/mr-hire/call-prompts/active", tag = "prompts", operation_id = "active_call_prompt",
-    params(("platform" = Option<String>, Query)),
+    params(("platform" = inline(Option<sets::PlatformName>), Query)),
     responses((status = 200, description = "What counts.", body = Data<ActiveView>)),
 )]
 pub(crate) async fn active(
@@ -138,7 +145,10 @@ pub(crate) async fn interview(
 #[utoipa::path(
     put, path = "/api/mr-hire/interview-prompt", tag = "prompts", operation_id = "put_interview_prompt",
     params(("If-Match" = Option<String>, Header)), request_body = InterviewPromptRequest,
-    responses((status = 200, description = "It was written.", body = Data<PromptView>)),
+    responses(
+        (status = 200, description = "It was written.", body = Data<PromptView>),
+        (status = 409, description = "The caller has as many as anybody may have."),
+    ),
 )]
 pub(crate) async fn put_interview(
     State(calling): State<Arc<Calling>>,

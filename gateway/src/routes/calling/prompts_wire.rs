@@ -1,28 +1,32 @@
 //! Prompts on the wire.
 
 use chrono::{DateTime, Utc};
-use domain::InvalidValue;
 use domain::ports::PromptChange;
 use domain::prompt::{ActivePrompt, Platform, Prompt, PromptName, PromptText, TemplateError};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{given, wrong_field};
-use crate::error::{ApiError, FieldError};
+use super::given;
+use crate::contract::sets;
+use crate::error::ApiError;
+use crate::routes::checks::Checks;
 
 /// A prompt to be written.
 #[derive(Debug, Deserialize, ToSchema)]
 #[schema(as = CallPromptRequest)]
 #[serde(rename_all = "camelCase")]
 pub struct NewPromptRequest {
-    /// At most 200 characters.
+    /// Not blank.
+    #[schema(min_length = 1, max_length = 200)]
     name: String,
     /// At most 32 KiB; `{{candidateName}}` is a placeholder, and nothing else is one.
     #[serde(alias = "system_prompt")]
+    #[schema(min_length = 1, max_length = 32768)]
     system_prompt: String,
-    /// A provider, `miss_ozone`, or null for all of them.
+    /// Null is all of them.
     #[serde(default)]
+    #[schema(inline, value_type = Option<sets::PlatformName>)]
     platform: Option<String>,
     /// Left out, it is the caller's own; null makes it global, for administrators.
     #[serde(default, alias = "belongs_to_id", deserialize_with = "given")]
@@ -38,12 +42,14 @@ pub struct NewPromptRequest {
 #[serde(rename_all = "camelCase")]
 pub struct PromptChangeRequest {
     #[serde(default)]
+    #[schema(min_length = 1, max_length = 200)]
     name: Option<String>,
     #[serde(default, alias = "system_prompt")]
+    #[schema(min_length = 1, max_length = 32768)]
     system_prompt: Option<String>,
     /// Null is all of them.
     #[serde(default, deserialize_with = "given")]
-    #[schema(value_type = Option<String>)]
+    #[schema(inline, value_type = Option<sets::PlatformName>)]
     platform: Option<Option<String>>,
     /// Null makes it global; for administrators.
     #[serde(default, alias = "belongs_to_id", deserialize_with = "given")]
@@ -58,8 +64,10 @@ pub struct PromptChangeRequest {
 #[serde(rename_all = "camelCase")]
 pub struct InterviewPromptRequest {
     #[serde(alias = "system_prompt")]
+    #[schema(min_length = 1, max_length = 32768)]
     system_prompt: String,
     #[serde(default)]
+    #[schema(min_length = 1, max_length = 200)]
     name: Option<String>,
 }
 
@@ -77,48 +85,26 @@ pub(super) struct Content {
     pub is_active: bool,
 }
 
-/// Collects what is wrong, so that one answer names all of it.
-#[derive(Default)]
-struct Checks(Vec<FieldError>);
-
-impl Checks {
-    fn name(&mut self, name: &str) -> Option<PromptName> {
-        self.take("#/name", PromptName::parse(name))
-    }
-
-    fn platform(&mut self, name: &str) -> Option<Platform> {
-        self.take("#/platform", Platform::parse(name))
-    }
-
-    fn text(&mut self, text: &str) -> Option<PromptText> {
-        PromptText::parse(text).map_err(|why| self.0.push(wrong_template(&why))).ok()
-    }
-
-    fn take<T>(&mut self, pointer: &str, parsed: Result<T, InvalidValue>) -> Option<T> {
-        parsed.map_err(|why| self.0.push(wrong_field(pointer, why.to_string()))).ok()
-    }
-
-    fn end(self) -> ApiError {
-        ApiError::invalid_all(self.0)
-    }
-}
-
-fn wrong_template(why: &TemplateError) -> FieldError {
-    FieldError { code: "invalid_template", ..wrong_field("#/systemPrompt", why.to_string()) }
+/// Takes a prompt's template, whose flaws have a code of their own.
+fn template(checks: &mut Checks, text: &str) -> Option<PromptText> {
+    let wrong =
+        |why: TemplateError| checks.wrong_as("invalid_template", "systemPrompt", why.to_string());
+    PromptText::parse(text).map_err(wrong).ok()
 }
 
 impl NewPromptRequest {
     pub(super) fn parse(&self) -> Result<Content, ApiError> {
         let mut checks = Checks::default();
-        let name = checks.name(&self.name);
-        let text = checks.text(&self.system_prompt);
-        let platform = self.platform.as_deref().and_then(|name| checks.platform(name));
+        let name = checks.take("name", PromptName::parse(&self.name));
+        let text = template(&mut checks, &self.system_prompt);
+        let platform = self.platform.as_deref().map(Platform::parse);
+        let platform = platform.and_then(|parsed| checks.take("platform", parsed));
         match (name, text) {
-            (Some(name), Some(text)) if checks.0.is_empty() => {
+            (Some(name), Some(text)) if checks.is_clean() => {
                 let is_active = self.is_active.unwrap_or(true);
                 Ok(Content { name, text, platform, is_active })
             }
-            _ => Err(checks.end()),
+            _ => Err(checks.refusal()),
         }
     }
 }
@@ -126,13 +112,15 @@ impl NewPromptRequest {
 impl PromptChangeRequest {
     pub(super) fn parse(&self) -> Result<PromptChange, ApiError> {
         let mut checks = Checks::default();
-        let name = self.name.as_deref().and_then(|name| checks.name(name));
-        let text = self.system_prompt.as_deref().and_then(|text| checks.text(text));
+        let name = self.name.as_deref().map(PromptName::parse);
+        let name = name.and_then(|parsed| checks.take("name", parsed));
+        let text = self.system_prompt.as_deref().and_then(|text| template(&mut checks, text));
         let platform = self.platform.as_ref();
-        let platform = platform.map(|name| name.as_deref().and_then(|name| checks.platform(name)));
-        if !checks.0.is_empty() {
-            return Err(checks.end());
-        }
+        let platform = platform.map(|name| {
+            let parsed = name.as_deref().map(Platform::parse);
+            parsed.and_then(|parsed| checks.take("platform", parsed))
+        });
+        checks.passed()?;
         let (belongs_to, is_active) = (self.belongs_to_id, self.is_active);
         Ok(PromptChange { name, text, platform, belongs_to, is_active })
     }
@@ -141,10 +129,11 @@ impl PromptChangeRequest {
 impl InterviewPromptRequest {
     pub(super) fn parse(&self) -> Result<(Option<PromptName>, PromptText), ApiError> {
         let mut checks = Checks::default();
-        let name = self.name.as_deref().and_then(|name| checks.name(name));
-        match checks.text(&self.system_prompt) {
-            Some(text) if checks.0.is_empty() => Ok((name, text)),
-            _ => Err(checks.end()),
+        let name = self.name.as_deref().map(PromptName::parse);
+        let name = name.and_then(|parsed| checks.take("name", parsed));
+        match template(&mut checks, &self.system_prompt) {
+            Some(text) if checks.is_clean() => Ok((name, text)),
+            _ => Err(checks.refusal()),
         }
     }
 }
@@ -157,6 +146,7 @@ pub struct PromptView {
     id: Uuid,
     name: String,
     system_prompt: String,
+    #[schema(schema_with = sets::platform)]
     platform: Option<&'static str>,
     belongs_to_id: Option<Uuid>,
     is_active: bool,

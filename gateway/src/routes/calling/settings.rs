@@ -13,35 +13,29 @@ use utoipa::ToSchema;
 
 use super::{Calling, wrong_field, wrong_list};
 use crate::auth::{Caller, Principal};
+use crate::contract::sets;
 use crate::envelope::Data;
 use crate::error::{ApiError, FieldError, Place};
-use crate::extract::{Json as Body, Path, Query};
+use crate::extract::{Json as Body, Path};
 use crate::suggest;
 
 /// The settings there are.
-const KEYS: [&str; 2] = ["CALL_PROVIDER", "ENABLED_CALL_PROVIDERS"];
+pub(crate) const KEYS: [&str; 2] = ["CALL_PROVIDER", "ENABLED_CALL_PROVIDERS"];
 
 /// A setting's new value.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SettingRequest {
-    /// A provider or null for `CALL_PROVIDER`, a list of providers for `ENABLED_CALL_PROVIDERS`.
-    #[schema(value_type = Value)]
+    #[schema(schema_with = sets::setting)]
     value: Value,
 }
-
-/// These routes have no parameters; an unknown one is refused.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct NoParameters {}
 
 /// One setting.
 #[derive(Serialize, ToSchema)]
 #[schema(as = SystemConfig)]
 pub struct SettingView {
     key: &'static str,
-    /// A provider or null for `CALL_PROVIDER`, a list of providers for `ENABLED_CALL_PROVIDERS`.
-    #[schema(value_type = Value)]
+    #[schema(schema_with = sets::setting)]
     value: Value,
 }
 
@@ -67,7 +61,6 @@ pub(crate) async fn enabled(
 pub(crate) async fn list(
     State(calling): State<Arc<Calling>>,
     principal: Principal,
-    Query(NoParameters {}): Query<NoParameters>,
 ) -> Result<Json<Data<Vec<SettingView>>>, ApiError> {
     let (provider, enabled) = calling.settings.system_configs(principal.tenant).await?;
     let settings = [SystemConfig::CallProvider(provider), SystemConfig::EnabledProviders(enabled)];
@@ -77,7 +70,7 @@ pub(crate) async fn list(
 /// `PUT /api/v1/system-config/{key}`. Changes one setting.
 #[utoipa::path(
     put, path = "/api/v1/system-config/{key}", tag = "calling", operation_id = "put_system_config",
-    params(("key" = String, Path, description = "`CALL_PROVIDER` or `ENABLED_CALL_PROVIDERS`.")),
+    params(("key" = inline(sets::SettingName), Path)),
     request_body = SettingRequest,
     responses((status = 200, description = "It was changed.", body = Data<SettingView>)),
 )]
@@ -85,7 +78,6 @@ pub(crate) async fn put(
     State(calling): State<Arc<Calling>>,
     principal: Principal,
     Path(key): Path<String>,
-    Query(NoParameters {}): Query<NoParameters>,
     Body(SettingRequest { value }): Body<SettingRequest>,
 ) -> Result<Json<Data<SettingView>>, ApiError> {
     let config = match key.as_str() {

@@ -18,7 +18,7 @@ use supervisor::{Batch, Placing, Unavailable};
 use tokio::sync::broadcast::Receiver;
 use tokio::time::timeout;
 
-use self::answer::{Answer, PlacedView, PromptUsed, answered};
+use self::answer::{Answer, PlacedView, PromptUsed, Turn, answered};
 use self::request::{CallRequest, Wanted};
 use super::{Services, scope, wrong_field};
 use crate::auth::Caller;
@@ -138,7 +138,7 @@ impl Request<'_> {
                 if repeats == Repeats::Harmless {
                     count("new");
                 }
-                self.answer(zone, Some(prompt)).await
+                self.answer(zone, Turn::First(prompt)).await
             }
             before => self.repeated(before).await,
         }
@@ -159,7 +159,7 @@ impl Request<'_> {
             Placing::Planned | Placing::Repeated => {
                 count("replayed");
                 let zone = self.zone(self.known_zone().await?)?;
-                self.answer(zone, None).await
+                self.answer(zone, Turn::Replayed).await
             }
             Placing::OtherRequest => {
                 count("mismatch");
@@ -232,15 +232,16 @@ impl Request<'_> {
     }
 
     /// Says how the call stands; waits for the engine's answer where one can come now.
-    async fn answer(mut self, zone: Zone, prompt: Option<PromptUsed>) -> Result<Answer, ApiError> {
+    async fn answer(mut self, zone: Zone, turn: Turn) -> Result<Answer, ApiError> {
         let now = self.services.clock.now();
         let not_before = opening(zone, now);
         let is_known = |row: &InterviewSummary| row.call_id.is_some() || row.status.is_over();
-        if not_before.is_none() && (prompt.is_some() || !is_known(&self.row().await?)) {
+        if not_before.is_none() && (matches!(turn, Turn::First(_)) || !is_known(&self.row().await?))
+        {
             // Whoever waited in vain is shown the row as it is.
             let _in_time = timeout(ENGINE_PATIENCE, answered(&mut self.live, self.id)).await;
         }
-        Ok(Answer::new(self.row().await?, not_before, prompt))
+        Ok(Answer::new(self.row().await?, not_before, turn))
     }
 
     async fn row(&self) -> Result<InterviewSummary, ApiError> {

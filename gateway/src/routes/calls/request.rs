@@ -4,17 +4,17 @@ use std::collections::BTreeMap;
 
 use domain::policy::Zone;
 use domain::prompt::call_values;
-use domain::{InvalidValue, Phone, Provider};
+use domain::{Phone, Provider};
 use serde::Deserialize;
 use utoipa::ToSchema;
+use utoipa::openapi::schema::{Object, ObjectBuilder, SchemaType, Type};
 use uuid::Uuid;
 
-use super::wrong_field;
 use crate::auth::{Caller, Role};
-use crate::error::{ApiError, FieldError};
+use crate::contract::sets;
+use crate::error::ApiError;
+use crate::routes::checks::Checks;
 
-/// The longest name or title, in characters.
-const NAME_CHARS_MAX: usize = 300;
 /// Variables that one request may bring.
 const VARIABLES_MAX: usize = 50;
 /// The longest name of a variable, in bytes.
@@ -29,13 +29,16 @@ const BUILT_IN: [&str; 6] =
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CallRequest {
-    /// Whom to ring, in E.164.
+    /// Whom to ring.
     #[serde(alias = "phone_number")]
+    #[schema(schema_with = sets::phone)]
     phone_number: String,
-    /// Their name.
+    /// Their name; not blank.
     #[serde(alias = "candidate_name")]
+    #[schema(min_length = 1, max_length = 300)]
     candidate_name: String,
-    /// The job's title.
+    /// The job's title; not blank.
+    #[schema(min_length = 1, max_length = 300)]
     role: String,
     /// The application the call is for; a service must name one.
     #[serde(default, alias = "application_id")]
@@ -43,15 +46,32 @@ pub struct CallRequest {
     /// The recruiter whose call it is; a service must name one, a recruiter is always their own.
     #[serde(default, alias = "belongs_to")]
     belongs_to: Option<Uuid>,
-    /// Who shall carry it: `vapi`, `openai_twilio`, `elevenlabs` or `nvidia_twilio`.
+    /// Who shall carry it.
     #[serde(default)]
+    #[schema(inline, value_type = Option<sets::ProviderName>)]
     provider: Option<String>,
     /// The callee's time zone, as an IANA name; the application's, or India's, where nobody says.
     #[serde(default, alias = "timeZone", alias = "time_zone")]
     timezone: Option<String>,
     /// Further values for the prompt.
     #[serde(default)]
+    #[schema(schema_with = variables)]
     variables: Option<BTreeMap<String, String>>,
+}
+
+/// What the document says of [`CallRequest::variables`].
+fn variables() -> Object {
+    let name = format!("^[A-Za-z_][A-Za-z0-9_]{{0,{}}}$", VARIABLE_NAME_BYTES_MAX - 1);
+    let value = ObjectBuilder::new().schema_type(Type::String).max_length(Some(VARIABLE_BYTES_MAX));
+    ObjectBuilder::new()
+        .schema_type(SchemaType::from_iter([Type::Object, Type::Null]))
+        .description(Some(
+            "Further values for the prompt. What has a field of its own is none of them.",
+        ))
+        .max_properties(Some(VARIABLES_MAX))
+        .property_names(Some(ObjectBuilder::new().schema_type(Type::String).pattern(Some(name))))
+        .additional_properties(Some(value))
+        .build()
 }
 
 /// A call as somebody wants it.
@@ -82,11 +102,11 @@ impl CallRequest {
         let zone = self.timezone.as_deref().map(Zone::parse);
         let zone = zone.and_then(|parsed| checks.take("timezone", parsed));
         let mut values = self.variables.unwrap_or_default();
-        checks.variables(&values);
+        bound(&mut checks, &values);
         let owner = match caller {
             Caller::Service => {
-                checks.required("applicationId", self.application_id);
-                checks.required("belongsTo", self.belongs_to)
+                required(&mut checks, "applicationId", self.application_id);
+                required(&mut checks, "belongsTo", self.belongs_to)
             }
             Caller::Person(person) => match person.role {
                 Role::Admin | Role::Superadmin => Some(self.belongs_to.unwrap_or(person.sub)),
@@ -98,8 +118,8 @@ impl CallRequest {
                 | Role::Agent => Some(person.sub),
             },
         };
-        let (Some(phone), Some(owner), true) = (phone, owner, checks.0.is_empty()) else {
-            return Err(ApiError::invalid_all(checks.0));
+        let (Some(phone), Some(owner), true) = (phone, owner, checks.is_clean()) else {
+            return Err(checks.refusal());
         };
         values.extend(call_values(&self.candidate_name, &self.role, &phone));
         Ok(Wanted {
@@ -115,54 +135,30 @@ impl CallRequest {
     }
 }
 
-/// Collects what is wrong, so that one answer names all of it.
-#[derive(Default)]
-struct Checks(Vec<FieldError>);
-
-impl Checks {
-    fn take<T>(&mut self, field: &str, parsed: Result<T, InvalidValue>) -> Option<T> {
-        parsed.map_err(|why| self.wrong(field, why.to_string())).ok()
+/// A service says what a person's token says of them.
+fn required<T>(checks: &mut Checks, field: &str, value: Option<T>) -> Option<T> {
+    if value.is_none() {
+        checks.wrong_as("required", field, "a service must say this");
     }
+    value
+}
 
-    fn wrong(&mut self, field: &str, message: String) {
-        self.0.push(wrong_field(format!("#/{field}"), message));
+fn bound(checks: &mut Checks, values: &BTreeMap<String, String>) {
+    if values.len() > VARIABLES_MAX {
+        let count = values.len();
+        checks.wrong("variables", format!("{count} variables, more than {VARIABLES_MAX}"));
+        return;
     }
-
-    fn required<T>(&mut self, field: &str, value: Option<T>) -> Option<T> {
-        if value.is_none() {
-            let error = wrong_field(format!("#/{field}"), "a service must say this");
-            self.0.push(FieldError { code: "required", ..error });
-        }
-        value
-    }
-
-    fn filled(&mut self, field: &str, text: &str) {
-        if text.trim().is_empty() {
-            self.wrong(field, format!("{field} is blank"));
-        }
-        if text.chars().count() > NAME_CHARS_MAX {
-            self.wrong(field, format!("{field} is longer than {NAME_CHARS_MAX} characters"));
-        }
-    }
-
-    fn variables(&mut self, values: &BTreeMap<String, String>) {
-        if values.len() > VARIABLES_MAX {
-            let count = values.len();
-            self.wrong("variables", format!("{count} variables, more than {VARIABLES_MAX}"));
-            return;
-        }
-        for (name, value) in values {
-            if !is_plain(name) {
-                // The name is not repeated: a pointer could not hold it.
-                let message = "a name is 1 to 64 letters, digits and underscores, no digit first";
-                self.wrong("variables", message.to_owned());
-            } else if BUILT_IN.contains(&name.as_str()) {
-                let message = "this variable has a field of its own";
-                self.wrong(&format!("variables/{name}"), message.to_owned());
-            } else if value.len() > VARIABLE_BYTES_MAX {
-                let message = format!("is longer than {VARIABLE_BYTES_MAX} bytes");
-                self.wrong(&format!("variables/{name}"), message);
-            }
+    for (name, value) in values {
+        if !is_plain(name) {
+            // The name is not repeated: a pointer could not hold it.
+            let message = "a name is 1 to 64 letters, digits and underscores, no digit first";
+            checks.wrong("variables", message);
+        } else if BUILT_IN.contains(&name.as_str()) {
+            checks.wrong(&format!("variables/{name}"), "this variable has a field of its own");
+        } else if value.len() > VARIABLE_BYTES_MAX {
+            let message = format!("is longer than {VARIABLE_BYTES_MAX} bytes");
+            checks.wrong(&format!("variables/{name}"), message);
         }
     }
 }
