@@ -54,6 +54,10 @@ const NODE_SCHEMA: &str = r#"
         id uuid primary key, "userId" uuid unique, "allowedProviders" jsonb,
         "defaultProvider" varchar, credentials jsonb, "isActive" boolean not null default true
     );
+    create table node.users (
+        id uuid primary key, role varchar, name varchar, email varchar, phone varchar,
+        "deletedAt" timestamp
+    );
     create table mas_crm.aarya_call_batches (id uuid primary key);
     insert into mas_crm.aarya_call_batches values (gen_random_uuid()), (gen_random_uuid());
 "#;
@@ -291,6 +295,35 @@ async fn reports_find_an_imported_interview_and_a_later_import_brings_its_end() 
         assert_eq!(detail.summary.outcome.map(|outcome| outcome.as_str()), Some("completed"));
         assert_eq!(world.count("select count(*) from wakes").await, 0);
         assert_eq!(world.count("select count(*) from inbox").await, 0);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn users_come_once_and_who_is_deleted_there_later_is_shut_out_here() {
+    with_world(async |world| {
+        let rows = r#"
+            insert into node.users (id, role, name, email, phone, "deletedAt") values
+                ('00000000-0000-0000-0000-0000000000e1', 'HR', 'Asha', 'asha@b.example', '+919529117230', null),
+                ('00000000-0000-0000-0000-0000000000e2', 'admin', null, 'ravi@b.example', 'none', null),
+                ('00000000-0000-0000-0000-0000000000e3', 'STUDENT', 'Gone', null, null, '2025-01-01'),
+                ('00000000-0000-0000-0000-0000000000e4', 'WIZARD', 'Strange', null, null, null),
+                ('00000000-0000-0000-0000-0000000000e5', null, 'Nobody', null, null, null);
+        "#;
+        prepare(world, &[rows]).await;
+        let first = import(world).await;
+        assert_eq!(counts(table(&first, NodeTable::Users)), [5, 3, 0, 2], "{first:?}");
+        let out = "select count(*) from users where deleted_at is not null";
+        assert_eq!(world.count(out).await, 1);
+        let mut login = world.database.login().await.unwrap();
+        let later = r#"update node.users set name = 'Another', "deletedAt" = now() where role = 'HR'"#;
+        login.execute(later).await.unwrap();
+        let second = import(world).await;
+        assert_eq!(counts(table(&second, NodeTable::Users)), [5, 1, 2, 2]);
+        assert_eq!(world.count(out).await, 2);
+        let kept = "select count(*) from users where name = 'Asha' and phone = '+919529117230'";
+        assert_eq!(world.count(kept).await, 1, "what is known here stays");
+        assert_eq!(import(world).await.written, 0);
     })
     .await;
 }

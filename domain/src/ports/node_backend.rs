@@ -5,7 +5,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::{BoxFuture, NewPrompt, StoreError};
+use super::{BoxFuture, NewPrompt, StoreError, UserImport};
 use crate::ids::{EntityId, TenantId};
 
 type Answer<'a, T> = BoxFuture<'a, Result<T, StoreError>>;
@@ -139,6 +139,9 @@ pub trait NodeImports: Send + Sync {
         prompt: NewPrompt,
         at: DateTime<Utc>,
     ) -> Answer<'_, bool>;
+    /// Writes a user who is not known here, and shuts out one who was deleted there since; answers whether it
+    /// did either.
+    fn put_user(&self, tenant: TenantId, user: UserImport, at: DateTime<Utc>) -> Answer<'_, bool>;
     /// Writes a setting unless it has a value here; answers whether it did.
     fn put_setting(
         &self,

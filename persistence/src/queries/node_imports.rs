@@ -1,9 +1,9 @@
 //! What an import from the Node backend writes beside the journal.
 
 use chrono::{DateTime, Utc};
-use domain::TenantId;
-use domain::ports::{ImportedTimes, NewPrompt, NodeImports};
+use domain::ports::{ImportedTimes, NewPrompt, NodeImports, UserImport, UserState};
 use domain::prompt::Platform;
+use domain::{Phone, TenantId};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -23,6 +23,10 @@ impl NodeImports for Queries {
         at: DateTime<Utc>,
     ) -> Answer<'_, bool> {
         in_time(async move { Ok(self.write_prompt(tenant, id, &prompt, at).await?) })
+    }
+
+    fn put_user(&self, tenant: TenantId, user: UserImport, at: DateTime<Utc>) -> Answer<'_, bool> {
+        in_time(async move { Ok(self.write_user(tenant, &user, at).await?) })
     }
 
     fn put_setting(
@@ -79,6 +83,32 @@ impl Queries {
             prompt.platform.map(Platform::as_str),
             prompt.belongs_to,
             prompt.is_active,
+            at,
+        );
+        let written = written.execute(&mut *self.database.store().await?).await?;
+        Ok(written.rows_affected() > 0)
+    }
+
+    async fn write_user(
+        &self,
+        tenant: TenantId,
+        user: &UserImport,
+        at: DateTime<Utc>,
+    ) -> Stored<bool> {
+        let written = sqlx::query!(
+            "insert into users as u (tenant_id, id, role, name, email, phone, active_head, deleted_at, updated_at)
+             values ($1, $2, $3, $4, $5, $6, $7, case when $8 then $9::timestamptz end, $9)
+             on conflict (tenant_id, id) do update
+             set deleted_at = excluded.deleted_at, updated_at = excluded.updated_at
+             where u.deleted_at is null and excluded.deleted_at is not null",
+            tenant.0,
+            user.id,
+            user.role.as_str(),
+            user.name,
+            user.email,
+            user.phone.as_ref().map(Phone::as_str),
+            user.active_head,
+            user.state == UserState::Deleted,
             at,
         );
         let written = written.execute(&mut *self.database.store().await?).await?;

@@ -3,6 +3,7 @@
 mod calling;
 mod interviews;
 mod report;
+mod users;
 
 use std::sync::Arc;
 
@@ -76,11 +77,11 @@ impl NodeImport {
                 NodeTable::Interviews
                 | NodeTable::SystemConfigs
                 | NodeTable::Prompts
+                | NodeTable::Users
                 | NodeTable::CallConfigs => self.copy(table, summary.room()).await?,
-                NodeTable::Users
-                | NodeTable::AaryaBatches
-                | NodeTable::MissOzoneCalls
-                | NodeTable::LeadCallLogs => TableReport::not_copied(table, rows),
+                NodeTable::AaryaBatches | NodeTable::MissOzoneCalls | NodeTable::LeadCallLogs => {
+                    TableReport::not_copied(table, rows)
+                }
             });
         }
         Ok(summary)
@@ -97,6 +98,7 @@ impl NodeImport {
                 NodeTable::SystemConfigs => self.settings(page, &mut report).await?,
                 NodeTable::Prompts => self.prompts(page, &mut report).await?,
                 NodeTable::CallConfigs => self.configs(page, &mut report).await?,
+                NodeTable::Users => self.users(page, &mut report).await?,
                 _ => self.interviews(page, &mut report).await?,
             }
         }
