@@ -1,5 +1,10 @@
 //! Puts the crates together: which adapter stands behind which port, and in which order all starts.
 
+mod adapters;
+mod import;
+
+pub use import::import_node_backend;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,8 +12,7 @@ use actors::kinds::{InterviewPerformer, ScreeningPerformer};
 use anyhow::{Context as _, bail};
 use domain::TenantId;
 use domain::ports::{
-    Analyzer, CallEngine, Clock, FactSink, Facts, Ids, Journal, ProviderRefresh, Recordings,
-    Standings, Store, StoredFact,
+    Analyzer, CallEngine, Clock, Facts, Journal, ProviderRefresh, Recordings, Standings, Store,
 };
 use metrics_exporter_prometheus::PrometheusHandle;
 use persistence::embedded::{
@@ -16,31 +20,28 @@ use persistence::embedded::{
 };
 use persistence::{
     CallingStore, Database, DatabaseClock, GroupJournal, InterviewRepository, JournalSettings,
-    Keyring, Limits, Migrations, NodeDatabase, Pace, PgStore, Queries, Retired,
-    ScreeningRepository, check_login,
+    Keyring, Limits, Migrations, Pace, PgStore, Queries, Retired, ScreeningRepository, check_login,
 };
-use providers::{
-    MrHire, MrHireReader, MrHireSettings, RecordingClient, RecordingSettings, TwilioLogin,
-};
+use providers::{MrHire, MrHireReader, RecordingClient};
 use secrecy::ExposeSecret as _;
-use supervisor::{Feed, ImportSummary, Interviews, NodeImport, Phase, Ports, Tree, TreeSettings};
+use supervisor::{Feed, Interviews, Phase, Ports, Tree, TreeSettings};
 use tokio::task::{AbortHandle, JoinHandle};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
-use uuid::Uuid;
 
+use self::adapters::{
+    RandomIds, calling_of, engine_settings, instance_name, keyring, recording_settings,
+};
 use crate::AppState;
 use crate::auth::Register;
-use crate::config::{Config, EngineUrl, FirstProvider, ImportArgs, SealKey, TwilioAccount};
+use crate::config::{Config, FirstProvider};
 use crate::engine::{self, EngineHealth, Watched};
 use crate::live::{LiveHub, LiveServices, LiveState};
 use crate::rates::Rates;
 use crate::readiness::{Readiness, Report, Switch, Weight};
-use crate::refresh::Refresher;
 use crate::request_id::RequestIds;
 use crate::router;
-use crate::routes::calling::Calling;
 use crate::routes::{self, Services};
 use crate::server::{ExitPlan, Limits as ServerLimits, Server, Sockets, watch};
 use crate::state::Parts;
@@ -156,62 +157,6 @@ pub async fn migrate(config: Config) -> anyhow::Result<()> {
     let closed = storage.close().await;
     crate::output::line(&format!("{} migrations applied", migrated?));
     closed
-}
-
-/// Takes over what the Node backend's database holds. No actor runs meanwhile, and nothing leaves: what is
-/// due waits for a server. One that runs on the same database may go on.
-///
-/// # Errors
-/// When a database cannot be reached or does not answer.
-pub async fn import_node_backend(
-    config: Config,
-    args: ImportArgs,
-) -> anyhow::Result<ImportSummary> {
-    let source = NodeDatabase::connect(args.from.expose_secret()).await;
-    let source = source.context("RINGMASTER_IMPORT_FROM (--from)")?;
-    let storage = Storage::connect(&config).await?;
-    let tenant = args.tenant.unwrap_or(TenantId::DEFAULT);
-    let imported = import_into(&storage, &config, Arc::new(source), tenant).await;
-    let closed = storage.close().await;
-    let summary = imported.context("the import")?;
-    closed.map(|()| summary)
-}
-
-/// Nobody hears what an import commits: a server that runs reads it from the log.
-struct Unheard;
-
-impl FactSink for Unheard {
-    fn publish(&self, _: Vec<StoredFact>) {}
-}
-
-async fn import_into(
-    storage: &Storage,
-    config: &Config,
-    source: Arc<NodeDatabase>,
-    tenant: TenantId,
-) -> anyhow::Result<ImportSummary> {
-    storage.prepare(config).await.context(storage.named())?;
-    let clock = storage.clock(config).await?;
-    let (journal, journal_task) = GroupJournal::start(
-        storage.database.clone(),
-        instance_name(),
-        JournalSettings { permits: config.dial_permits, ..JournalSettings::default() },
-        Arc::new(Unheard),
-    );
-    let import = NodeImport {
-        source,
-        journal: Arc::new(journal),
-        store: Arc::new(PgStore::new(storage.database.clone())),
-        target: Arc::new(Queries::new(storage.database.clone())),
-        configs: Arc::new(CallingStore::new(storage.database.clone(), keyring(config))),
-        repository: Arc::new(InterviewRepository),
-        evidence: Arc::new(MrHireReader),
-        clock,
-        tenant,
-    };
-    let summary = import.run().await;
-    journal_task.abort();
-    Ok(summary?)
 }
 
 impl Storage {
@@ -417,70 +362,6 @@ fn setting_of(error: &EmbeddedError) -> &'static str {
         | EmbeddedError::OtherMajor { .. } => RINGMASTER_PG_BIN,
         _ => RINGMASTER_HOME,
     }
-}
-
-fn engine_settings(config: &Config) -> anyhow::Result<MrHireSettings> {
-    let base = match &config.engine {
-        EngineUrl::Off => None,
-        EngineUrl::At(url) => Some(url.parse().context("MR_HIRE_BACKEND_URL")?),
-    };
-    Ok(MrHireSettings { base, token: config.service_token.clone() })
-}
-
-/// Recordings of a simulated world lie at its engine, which is on this machine (`Config` sees to that);
-/// nothing else leads there.
-fn recording_settings(config: &Config) -> anyhow::Result<RecordingSettings> {
-    let simulated = match (&config.engine, config.simulated_clock) {
-        (EngineUrl::At(url), Some(_)) => Some(url.parse().context("MR_HIRE_BACKEND_URL")?),
-        _ => None,
-    };
-    let twilio = config.twilio.clone();
-    Ok(RecordingSettings {
-        hosts: config.recording_hosts.clone(),
-        twilio: twilio.map(|TwilioAccount { sid, token }| TwilioLogin { account: sid, token }),
-        simulated,
-        bytes_max: config.recording_bytes_max,
-    })
-}
-
-/// Puts what calls are placed with behind its ports.
-fn calling_of(
-    store: CallingStore,
-    engine: Arc<dyn ProviderRefresh>,
-    clock: Arc<dyn Clock>,
-) -> Calling {
-    let store = Arc::new(store);
-    Calling {
-        configs: Arc::clone(&store) as _,
-        settings: Arc::clone(&store) as _,
-        prompts: Arc::clone(&store) as _,
-        choices: store,
-        refresh: Refresher::new(engine),
-        clock,
-    }
-}
-
-fn keyring(config: &Config) -> Arc<Keyring> {
-    let old: Vec<_> = config.seal_keys.old.iter().map(SealKey::expose).collect();
-    Arc::new(Keyring::new(config.seal_keys.current.as_ref().map(SealKey::expose), &old))
-}
-
-/// Draws ids at random.
-struct RandomIds;
-
-impl Ids for RandomIds {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the one place where an id is drawn: for what nobody has a name for yet"
-    )]
-    fn draw(&self) -> Uuid {
-        Uuid::new_v4()
-    }
-}
-
-/// Names this process among the writers of the journal: no two share a name.
-fn instance_name() -> Uuid {
-    RandomIds.draw()
 }
 
 fn readiness(config: &Config, storage: &Storage) -> Readiness {
