@@ -113,7 +113,7 @@ impl Database {
         reader: &mut Lease,
         tenant: TenantId,
     ) -> Result<Transaction<'_, Postgres>, sqlx::Error> {
-        let mut tx = reader.begin_with("begin isolation level repeatable read read only").await?;
+        let mut tx = reader.begin_as("begin isolation level repeatable read read only").await?;
         sqlx::query("select set_config('app.tenant', $1, true)")
             .bind(tenant.to_string())
             .execute(&mut *tx)

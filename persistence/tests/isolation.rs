@@ -4,12 +4,18 @@
 
 mod common;
 
+use std::sync::Arc;
+
 use common::rows::InterviewRow;
 use common::{OTHER, World, with_world};
-use domain::TenantId;
-use domain::ports::{InterviewFilter, InterviewQueries as _, PageRequest, Scope, Standings as _};
+use domain::calling::EnabledProviders;
+use domain::ports::{
+    InterviewFilter, InterviewQueries as _, PageRequest, Quarantine as _, Scope, Standings as _,
+    SystemConfig, SystemConfigs as _,
+};
+use domain::{EntityId, EntityKey, Kind, Provider, TenantId};
 use persistence::examine::AtRest;
-use persistence::{Database, Limits, Queries};
+use persistence::{CallingStore, Database, Keyring, Limits, PgStore, Queries};
 use sqlx::{Connection as _, PgConnection};
 use tokio::task::yield_now;
 use uuid::Uuid;
@@ -84,6 +90,42 @@ async fn connection_whose_reader_gave_up_sees_nothing_afterwards() {
 
 async fn somebody_waits(watcher: &mut PgConnection) {
     while !sqlx::query_scalar::<_, bool>(WAITS).fetch_one(&mut *watcher).await.unwrap() {
+        yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn what_is_written_after_somebody_gave_up_is_committed() {
+    with_world(async |world| {
+        let (database, _) = alone(world).await;
+        let store = PgStore::new(database.clone());
+        let settings = CallingStore::new(database.clone(), Arc::new(Keyring::new(None, &[])));
+        let now = world.now().await;
+        let key = EntityKey { kind: Kind::Interview, id: EntityId(Uuid::from_u128(1)) };
+        // Given up at every point, the one among them at which a transaction is asked for and not begun.
+        for (patience, provider) in (0..60).zip(Provider::ALL.into_iter().cycle()) {
+            tokio::select! {
+                biased;
+                _ = store.put(key, TenantId::DEFAULT, "it panicked".to_owned(), None, now) => {}
+                () = turns(patience) => {}
+            }
+            let only = SystemConfig::EnabledProviders(EnabledProviders::of([provider]));
+            settings.put_system_config(TenantId::DEFAULT, only, now).await.unwrap();
+            let written =
+                "select value ->> 0 from system_configs where key = 'ENABLED_CALL_PROVIDERS'";
+            let mut journal = world.journal().await;
+            let seen: Option<String> =
+                sqlx::query_scalar(written).fetch_optional(&mut journal).await.unwrap();
+            assert_eq!(seen.as_deref(), Some(provider.as_str()), "given up after {patience} turns");
+        }
+        database.close().await;
+    })
+    .await;
+}
+
+/// Lets others go on, so many times.
+async fn turns(count: u32) {
+    for _ in 0..count {
         yield_now().await;
     }
 }
